@@ -1,0 +1,1 @@
+"""Reads the configuration, builds every object, is the command line."""

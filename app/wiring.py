@@ -1,0 +1,127 @@
+"""Every object and who gets it."""
+
+from collections.abc import Mapping
+from datetime import timedelta
+from typing import Any, NamedTuple
+from zoneinfo import ZoneInfo
+
+from aiohttp import web
+
+from app import config, keys, training
+from connectors import registry
+from core import clock, model, ports
+from router import assignment, catchup, delivery, escalation, holidays, housekeeping, media
+from router.desk import Desk
+from router.offices import Office, Offices
+from sla.scheduler import Job, Metronome
+from storage import dialect
+from storage.files import FileStore
+from storage.store import Store
+from storage.vault import Vault
+
+Credentials = Mapping[str, Mapping[str, Any]]  # of simulated accounts, by name
+
+
+def database(configured: config.Config) -> dialect.Database:
+    return dialect.open_database(configured.storage.url)
+
+
+def desk(configured: config.Config, credentials: Credentials, *, may_make_key: bool = False) -> Desk:
+    """Build everything below the edges; the store is not started yet."""
+    now = clock.SystemClock()
+    vault = Vault(keys.load(configured.storage, may_make=may_make_key))
+    connected = connect(configured, credentials)
+    return Desk(
+        store=Store(database(configured), vault, now),
+        files=FileStore(configured.storage.files_dir),
+        offices=offices(configured),
+        accounts=connected.accounts,
+        connectors=connected.connectors,
+        clock=now,
+    )
+
+
+class Connected(NamedTuple):
+    """Every account that can be used, and its connector, by name."""
+
+    accounts: Mapping[str, model.Account]
+    connectors: Mapping[str, ports.Connector]
+
+
+def connect(configured: config.Config, credentials: Credentials) -> Connected:
+    """Make the connectors; a simulated account without credentials has none."""
+    usable = [a for a in configured.accounts if not a.account.simulated or a.account.name in credentials]
+    return Connected(
+        {a.account.name: a.account for a in usable},
+        {
+            a.account.name: registry.CHANNELS[a.account.channel].create(
+                a.account.name, _settings(a, credentials), configured.server.public_url
+            )
+            for a in usable
+        },
+    )
+
+
+def offices(configured: config.Config) -> Offices:
+    return Offices(_office(office, configured) for office in configured.offices)
+
+
+def website(configured: config.Config, at: Desk, simulator: web.Application | None) -> web.Application:
+    from web import application, auth, complaint, health, hooks, inbox, live, public  # noqa: PLC0415 - a worker needs none
+
+    settings = application.Settings(
+        public_url=configured.server.public_url,
+        trusted_proxies=configured.server.trusted_proxies,
+        metrics_from=configured.server.metrics_from,
+        training=simulator is not None,
+        training_people=[username for username, _, _ in training.PEOPLE]
+        if simulator and training.is_local(configured)
+        else (),
+    )
+    edges = (hooks, public, auth, inbox, complaint, live, health)
+    app = application.create(at, settings, [route for edge in edges for route in edge.routes])
+    if simulator is not None:
+        app.add_subapp("/simulator", simulator)
+    return app
+
+
+def worker(at: Desk) -> delivery.DeliveryWorker:
+    return delivery.DeliveryWorker(at)
+
+
+def metronome(configured: config.Config, at: Desk) -> Metronome:
+    """The ticks of a working process. Each claims its rows, so that several processes do no harm."""
+    retention = timedelta(days=configured.storage.raw_retention_days)
+    every = timedelta
+    return Metronome(
+        [
+            Job("deadlines", lambda: _drop(escalation.tick(at)), every(seconds=10)),
+            Job("leases", lambda: _drop(delivery.sweep(at)), every(seconds=15)),
+            Job("accounts", lambda: delivery.probe(at), every(seconds=30)),
+            Job("files", lambda: _drop(media.tick(at)), every(seconds=2)),
+            Job("absences", lambda: _drop(assignment.release_absent(at)), every(minutes=1)),
+            Job("catch_up", lambda: _drop(catchup.tick(at)), every(minutes=5), jitter=every(seconds=20)),
+            Job("holidays", lambda: _drop(holidays.seed(at)), every(hours=12)),
+            Job("housekeeping", lambda: housekeeping.tick(at, retention), every(hours=1), jitter=every(minutes=2)),
+        ]
+    )
+
+
+async def _drop(counting: Any) -> None:
+    await counting
+
+
+def _settings(account: config.Account, credentials: Credentials) -> Any:
+    if account.account.simulated:
+        return account.settings_with(credentials[account.account.name])
+    return account.settings
+
+
+def _office(office: config.Office, configured: config.Config) -> Office:
+    return Office(
+        id=office.id, name=office.name, short_name=office.short_name or office.name, zone=ZoneInfo(office.zone),
+        number_prefix=office.number_prefix, weekly=office.hours.weekly, periods=tuple(p.value for p in office.periods),
+        reading=office.reading, burst_window=timedelta(seconds=office.burst_window_seconds),
+        reopen_within=timedelta(days=office.reopen_days), acknowledge_further=office.acknowledge_further,
+        tracking_url=f"{configured.server.public_url}/lacak",
+    )  # fmt: skip

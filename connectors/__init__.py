@@ -1,0 +1,1 @@
+"""Channels translated to and from the words of core; decides nothing."""

@@ -1,0 +1,1 @@
+"""The words of the domain, its errors and its ports; imports nothing of ours and does no I/O."""

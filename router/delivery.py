@@ -1,0 +1,289 @@
+"""The one delivery worker: everything that leaves, leaves here.
+
+Claim by lease, send once, write down what became of it. What may have been sent is never sent again on a channel that
+could deliver it twice: it waits for a receipt, then for a person.
+"""
+
+import asyncio
+import random
+from collections.abc import Mapping
+from datetime import datetime, timedelta
+from typing import cast
+
+import structlog
+
+from core import errors, model, ports
+from router import receipts
+from router.desk import SYSTEM, Desk
+from storage import alarms, outbox
+from storage.transaction import Tx
+
+LEASE = timedelta(seconds=90)  # longer than any connector's own time limit
+UNCERTAIN_WAIT = timedelta(minutes=10)  # for a receipt, before a person is asked
+GIVE_UP_AFTER = timedelta(hours=48)
+PROBE_EVERY = timedelta(minutes=2)
+_FIRST_PAUSE, _LONGEST_PAUSE = timedelta(seconds=5), timedelta(minutes=30)
+_TELL_AFTER = 4  # attempts before an alarm says that an account cannot be reached
+_PARALLEL = 64
+_POLL_SECONDS = 2.0
+_log = structlog.get_logger()
+
+
+class DeliveryWorker:
+    """Claims and sends until stopped. Any number may run, in any number of processes."""
+
+    def __init__(self, desk: Desk, parallel: int = _PARALLEL, poll_seconds: float = _POLL_SECONDS) -> None:
+        self._desk = desk
+        self._senders = {
+            name: cast("ports.Sender", connector)
+            for name, connector in desk.connectors.items()
+            if hasattr(connector, "send")
+        }
+        self._parallel = parallel
+        self._poll_seconds = poll_seconds
+        self._wake = asyncio.Event()
+        self._stopping = False
+        self._sending: set[asyncio.Task[None]] = set()
+        desk.store.subscribe(self._heard)
+
+    def wake(self) -> None:
+        """Look at once for something to send."""
+        self._wake.set()
+
+    async def run(self) -> None:
+        """Send until `stop`; then let what is under way finish."""
+        while not self._stopping:
+            self._wake.clear()
+            try:
+                claimed = await self._claim()
+            except errors.StorageUnavailable:
+                claimed = 0
+            except Exception:  # noqa: BLE001
+                _log.exception("claim_failed")
+                claimed = 0
+            if claimed == 0:
+                await self._rest()
+        if self._sending:
+            await asyncio.wait(self._sending)
+
+    async def deliver_due(self) -> int:
+        """Send everything that is due now and wait for the outcome; return how many entries were claimed."""
+        claimed = max(0, await self._claim())
+        if self._sending:
+            await asyncio.wait(self._sending)
+        return claimed
+
+    def stop(self) -> None:
+        self._stopping = True
+        self._wake.set()
+
+    async def _claim(self) -> int:
+        free = self._parallel - len(self._sending)
+        if free <= 0:
+            await asyncio.wait(self._sending, return_when=asyncio.FIRST_COMPLETED)
+            return -1
+        now = self._desk.clock.now()
+        if not await self._desk.store.read(outbox.is_any_due, now):
+            return 0
+        entries = await self._desk.store.write(outbox.claim, now, now + LEASE, free)
+        for entry in entries:
+            task = asyncio.create_task(self._deliver(entry))
+            self._sending.add(task)
+            task.add_done_callback(self._sending.discard)
+        return len(entries)
+
+    async def _rest(self) -> None:
+        try:
+            await asyncio.wait_for(self._wake.wait(), self._poll_seconds)
+        except TimeoutError:
+            pass
+
+    def _heard(self, event: model.Event) -> None:
+        if event.topic == "outbox":
+            self._wake.set()
+
+    async def _deliver(self, entry: model.OutboxEntry) -> None:
+        outcome: str | errors.SendError
+        try:
+            outcome = await self._attempt(entry)
+        except errors.SendError as error:
+            outcome = error
+        except Exception as error:  # noqa: BLE001
+            _log.exception("send_failed_unmapped", outbox=entry.id, account=entry.account)
+            outcome = errors.UncertainSendError(type(error).__name__)
+        await self._write_down(entry, outcome)
+        self._wake.set()
+
+    async def _attempt(self, entry: model.OutboxEntry) -> str:
+        sender = self._senders.get(entry.account)
+        if sender is None:
+            raise errors.PermanentSendError("the account is not configured any more, or cannot send")
+        if entry.opted_out:
+            raise errors.RecipientOptedOut("the contact asked not to be written to")
+        now = self._desk.clock.now()
+        if now - entry.created_at > GIVE_UP_AFTER:
+            raise errors.PermanentSendError("could not be sent for two days")
+        window = sender.capabilities.reply_window
+        opened_at = entry.window_opened_at
+        message = model.OutboundMessage(
+            outbox_id=entry.id, kind=entry.kind, address=entry.address, text=entry.text, reference=entry.reference,
+            window_open=window is None or (opened_at is not None and now < opened_at + window), variables=entry.variables,
+        )  # fmt: skip
+        return await sender.send(message)
+
+    async def _write_down(self, entry: model.OutboxEntry, outcome: str | errors.SendError) -> None:
+        """Record an attempt; while the database is away, try until it is back or the lease would long be over."""
+        for pause in (0.2, 1, 2, 5, 10, 20, 30):
+            now = self._desk.clock.now()
+            try:
+                await self._desk.store.write(_record, entry, outcome, now)
+            except errors.StorageUnavailable:
+                await asyncio.sleep(pause)
+            except Exception:  # noqa: BLE001
+                _log.exception("delivery_not_recorded", outbox=entry.id)
+                return
+            else:
+                return
+        _log.error("delivery_not_recorded", outbox=entry.id)  # the lease ends: uncertain, or sent again if that is safe
+
+
+def _record(tx: Tx, entry: model.OutboxEntry, outcome: str | errors.SendError, now: datetime) -> None:
+    sent = outbox.get(tx, entry.id)
+    if sent.attempts != entry.attempts:
+        return  # a person sent it again meanwhile: this attempt no longer counts
+    match outcome:
+        case str():
+            _accepted(tx, sent, outcome, now)
+        case errors.TransientSendError():
+            _postponed(tx, sent, outcome, now)
+        case errors.AccountSuspended():
+            _suspended(tx, sent, outcome, now)
+        case errors.UncertainSendError():
+            if sent.state is model.DeliveryState.SENDING:
+                outbox.settle(
+                    tx,
+                    sent,
+                    model.DeliveryState.UNCERTAIN,
+                    now,
+                    next_at=now + UNCERTAIN_WAIT,
+                    error=str(outcome),
+                    code=outcome.code,
+                )
+        case _:
+            if sent.state is model.DeliveryState.SENDING:
+                outbox.settle(tx, sent, model.DeliveryState.FAILED, now, error=str(outcome), code=outcome.code)
+                receipts.failed(tx, sent, now, str(outcome))
+
+
+def _postponed(tx: Tx, sent: outbox.Sent, error: errors.TransientSendError, now: datetime) -> None:
+    if sent.state is not model.DeliveryState.SENDING:
+        return
+    pause = min(_FIRST_PAUSE * 2 ** (min(sent.attempts, 12) - 1), _LONGEST_PAUSE)
+    pause = max(pause * random.uniform(0.5, 1.5), error.retry_after or timedelta())  # noqa: S311
+    outbox.settle(tx, sent, model.DeliveryState.QUEUED, now, next_at=now + pause, error=str(error), code=error.code)
+    if sent.attempts >= _TELL_AFTER:
+        alarms.raise_(
+            tx,
+            sent.office_id,
+            model.AlarmKind.ACCOUNT_UNREACHABLE,
+            f"unreachable:{sent.account}",
+            now,
+            account=sent.account,
+            note=str(error),
+        )
+
+
+async def sweep(desk: Desk) -> int:
+    """See to entries whose lease ended without a result, and to uncertain ones that no receipt cleared up."""
+    now = desk.clock.now()
+    return await desk.store.write(_sweep, desk.connectors, now)
+
+
+async def probe(desk: Desk) -> None:
+    """Try the credentials of suspended accounts; what waits for them leaves once they are good again."""
+    now = desk.clock.now()
+    for account in desk.accounts.values():
+        health = await desk.store.read(alarms.health_of, account.name)
+        if health.suspended_at is None or (health.retry_at is not None and health.retry_at > now):
+            continue
+        connector = desk.connectors[account.name]
+        try:
+            if hasattr(connector, "check"):
+                await cast("ports.Reachable", connector).check()
+        except errors.SendError as error:
+            await desk.store.write(
+                alarms.set_health, account.office_id, account.name, retry_at=now + PROBE_EVERY, error=str(error)
+            )
+        else:
+            await desk.store.write(_lift, account, now)
+
+
+def _sweep(tx: Tx, connectors: Mapping[str, ports.Connector], now: datetime) -> int:
+    found = outbox.lapsed(tx, now, 200)
+    for sent in found:
+        connector = connectors.get(sent.account)
+        if sent.state is model.DeliveryState.UNCERTAIN:
+            outbox.settle(tx, sent, sent.state, now, provider_id=sent.provider_id, error="no receipt came")
+            alarms.raise_(
+                tx,
+                sent.office_id,
+                model.AlarmKind.UNCERTAIN,
+                receipts.uncertain_key(sent),
+                now,
+                complaint_id=sent.complaint_id,
+                account=sent.account,
+            )
+        elif connector is not None and connector.capabilities.idempotent_send:
+            outbox.settle(tx, sent, model.DeliveryState.QUEUED, now, next_at=now)
+        else:
+            outbox.settle(
+                tx,
+                sent,
+                model.DeliveryState.UNCERTAIN,
+                now,
+                next_at=now + UNCERTAIN_WAIT,
+                error="the sender stopped midway",
+            )
+    return len(found)
+
+
+def _accepted(tx: Tx, sent: outbox.Sent, provider_id: str, now: datetime) -> None:
+    """Write down the provider's id, and the receipts that came before we knew it."""
+    state = max(sent.state, model.DeliveryState.ACCEPTED, key=lambda s: s.rank)
+    outbox.settle(tx, sent, state, now, provider_id=provider_id)
+    if sent.state is model.DeliveryState.SENDING:
+        receipts.arrived(tx, sent, state, now)
+    for receipt in outbox.take_early(tx, sent.account, provider_id):
+        receipts.apply(tx, outbox.get(tx, sent.id), receipt, now)
+    health = alarms.health_of(tx, sent.account)
+    if (
+        health.last_outbound_at is None
+        or now - health.last_outbound_at > timedelta(minutes=1)
+        or health.suspended_at is not None
+    ):
+        alarms.set_health(
+            tx, sent.office_id, sent.account, last_outbound_at=now, error=None, suspended_at=None, retry_at=None
+        )
+        for key in (f"unreachable:{sent.account}", f"suspended:{sent.account}"):
+            alarms.clear(tx, sent.office_id, key, now, SYSTEM)
+
+
+def _suspended(tx: Tx, sent: outbox.Sent, error: errors.AccountSuspended, now: datetime) -> None:
+    if sent.state is model.DeliveryState.SENDING:
+        outbox.settle(tx, sent, model.DeliveryState.QUEUED, now, next_at=now, error=str(error), code=error.code)
+    alarms.set_health(tx, sent.office_id, sent.account, suspended_at=now, retry_at=now + PROBE_EVERY, error=str(error))
+    alarms.raise_(
+        tx,
+        sent.office_id,
+        model.AlarmKind.ACCOUNT_SUSPENDED,
+        f"suspended:{sent.account}",
+        now,
+        account=sent.account,
+        note=str(error),
+    )
+
+
+def _lift(tx: Tx, account: model.Account, now: datetime) -> None:
+    alarms.set_health(tx, account.office_id, account.name, suspended_at=None, retry_at=None, error=None)
+    alarms.clear(tx, account.office_id, f"suspended:{account.name}", now, SYSTEM)
+    tx.publish(model.Event(account.office_id, "outbox", "queued"))

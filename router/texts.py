@@ -1,0 +1,183 @@
+"""Everything the system writes to a citizen by itself: formal Indonesian, per form of text."""
+
+from collections.abc import Mapping
+from datetime import datetime
+from string import Template
+from zoneinfo import ZoneInfo
+
+from core.model import Content, MessageKind, TextForm
+from sla import calendar
+
+_DAYS = ("Senin", "Selasa", "Rabu", "Kamis", "Jumat", "Sabtu", "Minggu")
+_MONTHS = (
+    "Januari", "Februari", "Maret", "April", "Mei", "Juni", "Juli", "Agustus", "September", "Oktober", "November", "Desember",
+)  # fmt: skip
+_ZONES = {7: "WIB", 8: "WITA", 9: "WIT"}
+
+SAFETY = "Seluruh layanan kami tidak dipungut biaya. Petugas tidak pernah meminta kode OTP atau kata sandi."
+
+_RECEIVED = """\
+Yth. Bapak/Ibu$nama, terima kasih telah menghubungi $dinas.
+Pengaduan Bapak/Ibu telah kami terima dan dicatat dengan nomor $nomor pada $diterima.
+Kami akan memberikan tanggapan paling lambat $batas.
+Perkembangannya dapat dilihat di $tautan dengan PIN $pin.
+$aman"""
+_RECEIVED_CLOSED = """\
+Yth. Bapak/Ibu$nama, terima kasih telah menghubungi $dinas.
+Pengaduan Bapak/Ibu telah kami terima dan dicatat dengan nomor $nomor.
+Saat ini kami di luar jam layanan$sebab. Pesan akan dibaca petugas mulai $buka dan ditanggapi paling lambat $batas.
+Perkembangannya dapat dilihat di $tautan dengan PIN $pin.
+$aman"""
+_LETTER = """\
+Yth. Bapak/Ibu$nama,
+
+Dengan hormat, bersama ini kami sampaikan bahwa pengaduan Bapak/Ibu telah kami terima pada $diterima dan dicatat dengan \
+nomor $nomor.
+
+Tanggapan akan kami sampaikan paling lambat $batas. Perkembangannya dapat dilihat di $tautan dengan PIN $pin.
+
+$aman
+
+Hormat kami,
+Pengelola Layanan Pengaduan $dinas"""
+_SHORT = "$singkat: Laporan tercatat no $nomor, PIN $pin. Dijawab paling lambat $batas_singkat. Cek $tautan. Gratis; kami tidak meminta OTP."
+_SHORT_CLOSED = (
+    "$singkat: Laporan tercatat no $nomor, PIN $pin. Kami buka $buka_singkat, dijawab paling lambat $batas_singkat. "
+    "Cek $tautan. Gratis; kami tidak meminta OTP."
+)
+_FURTHER = """\
+Yth. Bapak/Ibu$nama, pesan tambahan Bapak/Ibu telah kami terima dan dicatat pada pengaduan nomor $nomor.$janji"""
+_REOPENED = """\
+Yth. Bapak/Ibu$nama, pesan Bapak/Ibu telah kami terima dan pengaduan nomor $nomor kami buka kembali.
+Kami akan memberikan tanggapan paling lambat $batas.
+$aman"""
+_DELAY = """\
+Yth. Bapak/Ibu$nama, mohon maaf, pengaduan nomor $nomor belum dapat kami jawab sesuai batas waktu $batas.
+Penanganannya telah kami naikkan kepada pengawas layanan dan akan kami tanggapi paling lambat $batas_baru.
+Terima kasih atas kesabaran Bapak/Ibu."""
+_CLOSING = """\
+Yth. Bapak/Ibu$nama, pengaduan nomor $nomor telah selesai dan kami tutup pada $ditutup.
+Apabila masalah belum selesai, silakan membalas pesan ini paling lambat $batas_buka; pengaduan akan kami buka kembali.
+Terima kasih."""
+
+ANSWER_OPENING = "Yth. Bapak/Ibu$nama, menindaklanjuti pengaduan nomor $nomor, dapat kami sampaikan:"
+ANSWER_CLOSING = (
+    "Apabila jawaban ini belum menyelesaikan masalah, silakan membalas pesan ini. Keberatan juga dapat disampaikan "
+    "melalui SP4N-LAPOR! (lapor.go.id) atau Ombudsman RI.\n$dinas"
+)
+
+_BY_FORM: Mapping[tuple[MessageKind, TextForm], str] = {
+    (MessageKind.ACKNOWLEDGEMENT, TextForm.CHAT): _RECEIVED,
+    (MessageKind.ACKNOWLEDGEMENT, TextForm.LETTER): _LETTER,
+    (MessageKind.ACKNOWLEDGEMENT, TextForm.SHORT): _SHORT,
+    (MessageKind.FURTHER_ACKNOWLEDGEMENT, TextForm.CHAT): _FURTHER,
+    (MessageKind.FURTHER_ACKNOWLEDGEMENT, TextForm.LETTER): _FURTHER,
+    (
+        MessageKind.FURTHER_ACKNOWLEDGEMENT,
+        TextForm.SHORT,
+    ): "$singkat: Pesan tambahan dicatat pada no $nomor.$janji_singkat",
+    (MessageKind.DELAY_NOTICE, TextForm.CHAT): _DELAY,
+    (MessageKind.DELAY_NOTICE, TextForm.LETTER): _DELAY,
+    (MessageKind.DELAY_NOTICE, TextForm.SHORT): (
+        "$singkat: Mohon maaf, laporan no $nomor belum dapat kami jawab tepat waktu. Dijawab paling lambat $batas_baru_singkat."
+    ),
+    (MessageKind.CLOSING_NOTICE, TextForm.CHAT): _CLOSING,
+    (MessageKind.CLOSING_NOTICE, TextForm.LETTER): _CLOSING,
+    (MessageKind.CLOSING_NOTICE, TextForm.SHORT): (
+        "$singkat: Laporan no $nomor telah selesai. Bila belum tuntas, balas pesan ini paling lambat $batas_buka_singkat."
+    ),
+}
+
+
+def render(kind: MessageKind, form: TextForm, variables: Mapping[str, str]) -> str:
+    """Return the text of a kind of message; KeyError when a variable of it is missing."""
+    return Template(_BY_FORM[kind, form]).substitute(variables, aman=SAFETY)
+
+
+def received_while_closed(form: TextForm, variables: Mapping[str, str]) -> str:
+    return Template(_SHORT_CLOSED if form is TextForm.SHORT else _RECEIVED_CLOSED).substitute(variables, aman=SAFETY)
+
+
+def reopened(form: TextForm, variables: Mapping[str, str]) -> str:
+    short = "$singkat: Laporan no $nomor kami buka kembali, dijawab paling lambat $batas_singkat."
+    return Template(short if form is TextForm.SHORT else _REOPENED).substitute(variables, aman=SAFETY)
+
+
+def further(form: TextForm, variables: Mapping[str, str], *, has_deadline: bool) -> str:
+    promise = " Tanggapan kami sampaikan paling lambat $batas."
+    short = " Dijawab paling lambat $batas_singkat."
+    given = {
+        **variables,
+        "janji": Template(promise).substitute(variables) if has_deadline else "",
+        "janji_singkat": Template(short).substitute(variables) if has_deadline else "",
+    }
+    return render(MessageKind.FURTHER_ACKNOWLEDGEMENT, form, given)
+
+
+def answer(form: TextForm, body: str, variables: Mapping[str, str]) -> str:
+    """Return the text that leaves for an answer: what the admin wrote, between the office's opening and closing."""
+    if form is TextForm.SHORT:
+        return f"{Template('$singkat $nomor').substitute(variables)}: {body}"
+    opening, closing = answer_frame(form, variables)
+    return f"{opening}\n\n{body}\n\n{closing}"
+
+
+def answer_frame(form: TextForm, variables: Mapping[str, str]) -> tuple[str, str]:
+    """Return what stands before and after the admin's own words, for showing beside the composer."""
+    if form is TextForm.SHORT:
+        return Template("$singkat $nomor:").substitute(variables), ""
+    return Template(ANSWER_OPENING).substitute(variables), Template(ANSWER_CLOSING).substitute(variables)
+
+
+def salutation(name: str | None) -> str:
+    """Return what follows `Bapak/Ibu`: a blank and the name, or nothing."""
+    return f" {name}" if name else ""
+
+
+def moment(at: datetime, zone: ZoneInfo) -> str:
+    """`Selasa, 24 November 2026 pukul 09.12 WIB`."""
+    local = at.astimezone(zone)
+    return f"{_DAYS[local.weekday()]}, {local.day} {_MONTHS[local.month - 1]} {local.year} pukul {clock_time(at, zone)}"
+
+
+def short_moment(at: datetime, zone: ZoneInfo) -> str:
+    """`24/11/2026 09.12 WIB`."""
+    return f"{at.astimezone(zone):%d/%m/%Y} {clock_time(at, zone)}"
+
+
+def clock_time(at: datetime, zone: ZoneInfo) -> str:
+    """`09.12 WIB`; a zone that is not Indonesian shows its own abbreviation."""
+    local = at.astimezone(zone)
+    offset = local.utcoffset()
+    hours = 0 if offset is None else offset.total_seconds() / 3600
+    return f"{local:%H.%M} {_ZONES.get(int(hours), local.tzname())}"
+
+
+def closed_because(reason: calendar.ClosedReason) -> str:
+    """Return the bracketed reason why the office is closed, with a blank before it; '' outside the day's hours."""
+    match reason.kind:
+        case calendar.Closed.HOLIDAY:
+            return f" ({reason.holiday})"
+        case calendar.Closed.WEEKEND:
+            return " (hari libur)"
+    return ""
+
+
+_PLACEHOLDERS: Mapping[Content, str] = {
+    Content.LOCATION: "[Lokasi]",
+    Content.CONTACT_CARD: "[Kartu kontak]",
+    Content.BUTTON: "[Tombol]",
+    Content.EMPTY: "[Pesan kosong]",
+    Content.UNSUPPORTED: "[Jenis pesan ini belum dapat ditampilkan]",
+}
+_FILES = {"image": "[Gambar]", "audio": "[Pesan suara]", "video": "[Video]"}
+
+
+def visible(content: Content, text: str, details: Mapping[str, str], media_types: tuple[str, ...]) -> str:
+    """Return one line that stands for a message in lists, whatever it carries."""
+    parts = (
+        [_PLACEHOLDERS[content]] if content in _PLACEHOLDERS and not (content is Content.EMPTY and media_types) else []
+    )
+    parts += [_FILES.get(kind.partition("/")[0], "[Dokumen]") for kind in media_types]
+    parts += [value for key, value in details.items() if key in ("label", "address", "name", "title")]
+    return " ".join([*parts, text]).strip()

@@ -1,0 +1,1 @@
+"""Stands in for providers over their real protocols: training, demonstration and tests."""

@@ -1,0 +1,1 @@
+"""Rules of time and procedure; pure, no I/O, no clock."""

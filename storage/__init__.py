@@ -1,0 +1,1 @@
+"""Tables, statements and the writer; takes and returns core.model values."""

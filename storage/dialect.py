@@ -1,0 +1,192 @@
+"""The only file that knows SQLite from PostgreSQL: connections, transactions, errors, waking other processes."""
+
+import contextlib
+import fcntl
+import json
+import os
+import sqlite3
+import threading
+from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
+from typing import Any, Protocol
+from urllib.parse import unquote, urlsplit
+
+import psycopg
+import sqlalchemy as sa
+from sqlalchemy.dialects import postgresql, sqlite
+from sqlalchemy.engine import Dialect
+
+from core import errors
+
+_CHANNEL = "aduan"
+_NOTIFY_LIMIT = 7000  # PostgreSQL refuses payloads of 8000 bytes
+
+
+class Database(Protocol):
+    """One database, whatever its kind. Connections belong to the thread that opened them."""
+
+    dialect: Dialect
+    writer_threads: int
+    sqlalchemy_url: str
+
+    def connect(self, *, read_only: bool) -> Any: ...
+    def begin(self, connection: Any) -> None: ...
+    def is_unavailable(self, error: Exception) -> bool:
+        """Whether the database itself cannot be used now (as opposed to a statement it refused)."""
+
+    def is_conflict(self, error: Exception) -> bool:
+        """Whether another transaction was in the way, so that the same act may succeed if tried again."""
+
+    def announce(self, connection: Any, events: Sequence[tuple[str, str, str]]) -> None:
+        """Tell other processes, at the commit of this transaction."""
+
+    def listen(self, heard: Callable[[tuple[str, str, str]], None], stop: threading.Event) -> None:
+        """Block, calling `heard` for what any process announced, until `stop`."""
+
+    def guard(self) -> contextlib.AbstractContextManager[None]:
+        """Refuse a second process where the database takes only one."""
+
+
+def open_database(url: str) -> Database:
+    """Return the database of a URL: `sqlite:///path` or `postgresql://user@host/name`."""
+    scheme = urlsplit(url).scheme
+    if scheme == "sqlite":
+        return SQLite(Path(unquote(url.removeprefix("sqlite:///"))))
+    if scheme in ("postgresql", "postgres"):
+        return PostgreSQL(url)
+    raise errors.ConfigError([f"storage.url: unknown kind of database: {scheme or '(none)'}"])
+
+
+class SQLite:
+    """One file, one process. WAL: readers and the one writer do not wait for each other."""
+
+    writer_threads = 1
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self.dialect: Dialect = sqlite.dialect(paramstyle="named")
+        self.dialect.dbapi = sqlite3  # type: ignore[assignment]
+        self.sqlalchemy_url = f"sqlite:///{path}"
+
+    def connect(self, *, read_only: bool) -> sqlite3.Connection:
+        if not read_only:
+            self.path.parent.mkdir(parents=True, exist_ok=True)
+            if not self.path.exists():
+                os.close(os.open(self.path, os.O_CREAT | os.O_WRONLY, 0o600))
+        mode = "ro" if read_only else "rw"
+        connection = sqlite3.connect(
+            f"{self.path.absolute().as_uri()}?mode={mode}",
+            uri=True,
+            isolation_level=None,
+            timeout=5,
+            cached_statements=512,
+            check_same_thread=False,
+        )
+        pragmas = ["PRAGMA busy_timeout = 5000", "PRAGMA foreign_keys = ON", "PRAGMA cache_size = -16000"]
+        if not read_only:
+            # FULL: a complaint office has power cuts; with group commit it costs nothing against NORMAL.
+            pragmas += ["PRAGMA journal_mode = WAL", "PRAGMA synchronous = FULL"]
+        for pragma in pragmas:
+            connection.execute(pragma)
+        return connection
+
+    def begin(self, connection: sqlite3.Connection) -> None:
+        connection.execute("BEGIN IMMEDIATE")  # a deferred transaction that upgrades fails at once with "locked"
+
+    def is_unavailable(self, error: Exception) -> bool:
+        return isinstance(error, sqlite3.OperationalError | sqlite3.InterfaceError) or (
+            type(error) is sqlite3.DatabaseError
+        )
+
+    def is_conflict(self, error: Exception) -> bool:
+        return isinstance(error, sqlite3.IntegrityError)
+
+    def announce(self, connection: Any, events: Sequence[tuple[str, str, str]]) -> None:
+        """Nobody else to tell."""
+
+    def listen(self, heard: Callable[[tuple[str, str, str]], None], stop: threading.Event) -> None:  # noqa: ARG002
+        stop.wait()
+
+    @contextlib.contextmanager
+    def guard(self) -> Iterator[None]:
+        self.path.parent.mkdir(parents=True, exist_ok=True)
+        with Path(f"{self.path}.lock").open("w") as lock:
+            try:
+                fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError:
+                raise errors.ConfigError(
+                    [f"storage.url: another aduan process uses {self.path}; SQLite takes one process, PostgreSQL many"]
+                ) from None
+            yield
+
+
+class PostgreSQL:
+    """A server; any number of processes."""
+
+    writer_threads = 3
+
+    def __init__(self, url: str) -> None:
+        self._url = url
+        self.dialect: Dialect = postgresql.psycopg.dialect()
+        self.dialect.dbapi = psycopg  # type: ignore[assignment]
+        self.sqlalchemy_url = (
+            sa.make_url(url).set(drivername="postgresql+psycopg").render_as_string(hide_password=False)
+        )
+
+    def connect(self, *, read_only: bool) -> psycopg.Connection[Any]:
+        options = "-c timezone=UTC -c statement_timeout=30000"
+        if read_only:
+            options += " -c default_transaction_read_only=on"
+        connection = psycopg.connect(
+            self._url,
+            autocommit=True,
+            options=options,
+            connect_timeout=5,
+            application_name="aduan",
+            keepalives_idle=30,
+            keepalives_interval=10,
+            keepalives_count=3,
+        )
+        connection.prepare_threshold = 2
+        return connection
+
+    def begin(self, connection: psycopg.Connection[Any]) -> None:
+        connection.execute("BEGIN")
+
+    def is_unavailable(self, error: Exception) -> bool:
+        if isinstance(error, psycopg.errors.DeadlockDetected | psycopg.errors.SerializationFailure):
+            return False
+        return isinstance(error, psycopg.OperationalError | psycopg.InterfaceError)
+
+    def is_conflict(self, error: Exception) -> bool:
+        return isinstance(
+            error,
+            psycopg.errors.UniqueViolation | psycopg.errors.DeadlockDetected | psycopg.errors.SerializationFailure,
+        )
+
+    def announce(self, connection: psycopg.Connection[Any], events: Sequence[tuple[str, str, str]]) -> None:
+        payload = json.dumps(events)
+        if len(payload) > _NOTIFY_LIMIT:
+            payload = json.dumps(sorted({(office, topic, "*") for office, topic, _ in events}))
+        connection.execute("SELECT pg_notify(%s, %s)", (_CHANNEL, payload))
+
+    def listen(self, heard: Callable[[tuple[str, str, str]], None], stop: threading.Event) -> None:
+        while not stop.is_set():
+            try:
+                with self.connect(read_only=True) as connection:
+                    connection.execute(f"LISTEN {_CHANNEL}")
+                    while not stop.is_set():
+                        for notice in connection.notifies(timeout=0.5):
+                            for event in json.loads(notice.payload):
+                                heard(tuple(event))
+            except psycopg.Error:
+                stop.wait(1)  # polling remains the truth
+
+    @contextlib.contextmanager
+    def guard(self) -> Iterator[None]:
+        yield
+
+
+def insert_or_ignore(table: sa.Table, dialect_name: str) -> Any:
+    """Return an INSERT that a uniqueness of the table turns into nothing."""
+    return (postgresql.insert(table) if dialect_name == "postgresql" else sqlite.insert(table)).on_conflict_do_nothing()

@@ -1,0 +1,258 @@
+"""The outbox: what must leave, claimed by lease, in order per contact; and the receipts that come back."""
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+import sqlalchemy as sa
+
+from core import errors, ids, model
+from storage import tables
+from storage.columns import canonical
+from storage.dialect import insert_or_ignore
+from storage.statements import among
+from storage.transaction import Tx, changes
+
+_t = tables.outbox
+_ahead = _t.alias("ahead")
+_h = tables.health
+_at = _t.c.next_at.type
+
+# Due, with nothing of the same contact still ahead of it, by an account that is not suspended.
+_CLAIMABLE = (
+    sa.select(_t.c.id)
+    .where(
+        among(_t.c.state, "queued"),
+        among(_t.c.state, "queued", "sending", "uncertain"),  # both name the partial index
+        _t.c.next_at.is_not(None),
+        _t.c.next_at <= sa.bindparam("now", type_=_at),
+        ~sa.exists().where(
+            _ahead.c.contact_id == _t.c.contact_id, _ahead.c.id < _t.c.id, among(_ahead.c.state, "queued", "sending")
+        ),
+        ~sa.exists().where(_h.c.account == _t.c.account, _h.c.suspended_at.is_not(None)),
+    )
+    .order_by(_t.c.next_at, _t.c.id)
+    .limit(sa.bindparam("count"))
+    .with_for_update(skip_locked=True, of=_t)
+)
+_CLAIM = (
+    sa.update(_t)
+    .where(_t.c.id.in_(_CLAIMABLE))
+    .values(
+        state=sa.literal_column("'sending'"),
+        attempts=_t.c.attempts + 1,
+        next_at=sa.bindparam("lease", type_=_at),
+        updated_at=sa.bindparam("now", type_=_at),
+    )
+    .returning(*_t.c)
+)
+_LAPSED = (
+    sa.select(_t)
+    .where(
+        among(_t.c.state, "queued", "sending", "uncertain"),
+        _t.c.next_at.is_not(None),
+        _t.c.next_at <= sa.bindparam("now", type_=_at),
+        sa.or_(among(_t.c.state, "sending"), among(_t.c.state, "uncertain")),
+    )
+    .limit(sa.bindparam("count"))
+    .with_for_update(skip_locked=True)
+)
+_SEALED = sa.select(_t.c.sealed).where(_t.c.id == sa.bindparam("id"))
+_BY_ID = sa.select(_t).where(_t.c.id == sa.bindparam("id")).with_for_update()
+_BY_PROVIDER = (
+    sa.select(_t)
+    .where(_t.c.account == sa.bindparam("account"), _t.c.provider_id == sa.bindparam("provider_id"))
+    .with_for_update()
+)
+_BY_KEY = sa.select(_t.c.id).where(_t.c.idempotency_key == sa.bindparam("key"))
+_SET = changes(_t, "id", "state", "next_at", "provider_id", "error", "error_code", "updated_at")
+_CONTACT = sa.select(
+    tables.contact.c.address_sealed, tables.contact.c.last_inbound_at, tables.contact.c.opted_out_at
+).where(tables.contact.c.id == sa.bindparam("id"))
+_EARLY = sa.select(tables.receipt).where(
+    tables.receipt.c.account == sa.bindparam("account"), tables.receipt.c.provider_id == sa.bindparam("provider_id")
+)
+_FORGET_EARLY = sa.delete(tables.receipt).where(
+    tables.receipt.c.account == sa.bindparam("account"), tables.receipt.c.provider_id == sa.bindparam("provider_id")
+)
+_PURGE_EARLY = sa.delete(tables.receipt).where(
+    tables.receipt.c.received_at < sa.bindparam("before", type_=tables.receipt.c.received_at.type)
+)
+_IS_ANY_DUE = (
+    sa.select(_t.c.id)
+    .where(
+        among(_t.c.state, "queued", "sending", "uncertain"), _t.c.next_at.is_not(None),
+        _t.c.next_at <= sa.bindparam("now", type_=_at),
+    )
+    .limit(1)
+)  # fmt: skip
+_KEEP = {
+    name: insert_or_ignore(tables.receipt, name).values(
+        {c.name: sa.bindparam(c.name, type_=c.type) for c in tables.receipt.columns}
+    )
+    for name in ("sqlite", "postgresql")
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Sent:
+    """An outbox row as bookkeeping needs it."""
+
+    id: ids.OutboxId
+    office_id: str
+    account: str
+    complaint_id: ids.ComplaintId
+    kind: model.MessageKind
+    state: model.DeliveryState
+    attempts: int
+    provider_id: str | None
+
+
+def add(
+    tx: Tx, *, message_id: ids.MessageId, office_id: str, account: str, contact_id: ids.ContactId,
+    complaint_id: ids.ComplaintId, kind: model.MessageKind, text: str, variables: Mapping[str, str], key: str,
+    now: datetime, not_before: datetime | None = None,
+) -> None:  # fmt: skip
+    """Queue a message. `key` names the intent: a second entry with the same key breaks a uniqueness."""
+    sealed = tx.vault.seal(canonical({"text": text, "variables": dict(variables)}).encode())
+    tx.add(
+        _t,
+        id=message_id,
+        office_id=office_id,
+        account=account,
+        contact_id=contact_id,
+        complaint_id=complaint_id,
+        kind=kind,
+        idempotency_key=key,
+        state=model.DeliveryState.QUEUED,
+        attempts=0,
+        next_at=not_before or now,
+        provider_id=None,
+        error=None,
+        error_code=None,
+        sealed=sealed,
+        created_at=now,
+        updated_at=now,
+    )
+    tx.publish(model.Event(office_id, "outbox", "queued"))
+
+
+def has_key(tx: Tx, key: str) -> bool:
+    return tx.one(_BY_KEY, key=key) is not None
+
+
+def claim(tx: Tx, now: datetime, lease: datetime, count: int) -> list[model.OutboxEntry]:
+    """Lease up to `count` entries whose turn it is; each is ours alone until `lease`."""
+    return [_entry(tx, row) for row in tx.all(_CLAIM, now=now, lease=lease, count=count)]
+
+
+def is_any_due(tx: Tx, now: datetime) -> bool:
+    """Whether anything wants attention: a cheap look before a claim, which writes."""
+    return tx.one(_IS_ANY_DUE, now=now) is not None
+
+
+def lapsed(tx: Tx, now: datetime, count: int) -> list[Sent]:
+    """Return and lock entries whose lease ended without a result, and uncertain ones nobody cleared up."""
+    return [_sent(row) for row in tx.all(_LAPSED, now=now, count=count)]
+
+
+def get(tx: Tx, outbox_id: ids.OutboxId) -> Sent:
+    """Return an entry, locked until the commit; NotFound."""
+    row = tx.one(_BY_ID, id=outbox_id)
+    if row is None:
+        raise errors.NotFound("no such outbox entry")
+    return _sent(row)
+
+
+def find(tx: Tx, account: str, receipt: model.DeliveryReceipt) -> Sent | None:
+    """Return the entry a receipt speaks of, locked; None while our own send has not returned.
+
+    The reference leads to the entry when the provider's id does not yet, but only for the attempt it was made in:
+    a late word about an earlier attempt must not settle this one.
+    """
+    row = tx.one(_BY_PROVIDER, account=account, provider_id=receipt.provider_id)
+    if row is None and receipt.reference is not None:
+        outbox_id, _, attempt = receipt.reference.partition(".")
+        if not (outbox_id.isdecimal() and attempt.isdecimal() and len(outbox_id) < 19):
+            return None
+        row = tx.one(_BY_ID, id=int(outbox_id))
+        if row is not None and (row.account != account or row.attempts != int(attempt) or row.provider_id is not None):
+            return None
+    return None if row is None else _sent(row)
+
+
+def settle(
+    tx: Tx, sent: Sent, state: model.DeliveryState, now: datetime, *, provider_id: str | None = None,
+    next_at: datetime | None = None, error: str | None = None, code: str | None = None,
+) -> None:  # fmt: skip
+    """Write where an entry stands now. `next_at` None: the worker has nothing more to do with it."""
+    tx.run(
+        _SET,
+        id_is=sent.id,
+        state=state,
+        next_at=next_at,
+        provider_id=provider_id,
+        error=error,
+        error_code=code,
+        updated_at=now,
+    )
+    tx.publish(model.Event(sent.office_id, "complaint", str(sent.complaint_id)))
+
+
+def keep_early(tx: Tx, account: str, receipt: model.DeliveryReceipt, now: datetime) -> None:
+    """Keep a receipt until the send that it belongs to is recorded."""
+    tx.run(
+        _KEEP[tx.dialect_name],
+        account=account,
+        provider_id=receipt.provider_id,
+        state=receipt.state,
+        error_code=receipt.error_code,
+        received_at=now,
+    )
+
+
+def take_early(tx: Tx, account: str, provider_id: str) -> list[model.DeliveryReceipt]:
+    """Return and forget the receipts kept for a provider's id."""
+    rows = tx.all(_EARLY, account=account, provider_id=provider_id)
+    if rows:
+        tx.run(_FORGET_EARLY, account=account, provider_id=provider_id)
+    return [model.DeliveryReceipt(row.provider_id, row.state, row.error_code) for row in rows]
+
+
+def purge_early(tx: Tx, before: datetime) -> int:
+    return tx.run(_PURGE_EARLY, before=before)
+
+
+def text_of(tx: Tx, outbox_id: ids.OutboxId) -> str:
+    """Return the exact text that leaves or left."""
+    sealed = tx.scalar(_SEALED, id=outbox_id)
+    if sealed is None:
+        raise errors.NotFound("no such outbox entry")
+    return str(json.loads(tx.vault.open(sealed))["text"])
+
+
+def _entry(tx: Tx, row: Any) -> model.OutboxEntry:
+    payload = json.loads(tx.vault.open(row.sealed))
+    contact = tx.one(_CONTACT, id=row.contact_id)
+    return model.OutboxEntry(
+        id=ids.OutboxId(row.id), office_id=row.office_id, account=row.account, contact_id=ids.ContactId(row.contact_id),
+        complaint_id=ids.ComplaintId(row.complaint_id), message_id=ids.MessageId(row.id), kind=row.kind,
+        attempts=row.attempts, address=tx.vault.open(contact.address_sealed).decode(), text=payload["text"],
+        variables=payload["variables"], window_opened_at=contact.last_inbound_at, created_at=row.created_at,
+        opted_out=contact.opted_out_at is not None,
+    )  # fmt: skip
+
+
+def _sent(row: Any) -> Sent:
+    return Sent(
+        ids.OutboxId(row.id),
+        row.office_id,
+        row.account,
+        ids.ComplaintId(row.complaint_id),
+        row.kind,
+        row.state,
+        row.attempts,
+        row.provider_id,
+    )

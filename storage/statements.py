@@ -1,0 +1,107 @@
+"""Prepared statements: written once as SQLAlchemy expressions over the tables, run as plain SQL on the driver."""
+
+from collections import namedtuple
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import sqlalchemy as sa
+from sqlalchemy.engine import Dialect
+from sqlalchemy.sql import ClauseElement
+
+Convert = Callable[[Any], Any]
+
+
+class Prepared:
+    """One statement compiled for one dialect: its SQL, the conversion of every value in and of every column out."""
+
+    __slots__ = ("_binders", "_constants", "_readers", "_row", "sql", "tables")
+
+    def __init__(self, statement: ClauseElement, dialect: Dialect) -> None:
+        compiled: Any = statement.compile(dialect=dialect)
+        self.sql: str = str(compiled)
+        binders: dict[str, Convert | None] = {
+            name: bind.type.dialect_impl(dialect).bind_processor(dialect) for name, bind in compiled.binds.items()
+        }
+        self._constants = {
+            name: _convert(binders.get(name), value)
+            for name, value in compiled.params.items()
+            if value is not None or not _required(compiled, name)
+        }
+        self._binders = {name: binder for name, binder in binders.items() if binder is not None}
+        columns = _columns(statement)
+        self._row: Any = namedtuple("Row", [c.key for c in columns], rename=True) if columns else None  # noqa: PYI024
+        readers = [(i, c.type.dialect_impl(dialect).result_processor(dialect, None)) for i, c in enumerate(columns)]
+        self._readers = [(i, reader) for i, reader in readers if reader is not None]
+        self.tables = frozenset(_tables(statement))
+
+    def values(self, given: Mapping[str, Any]) -> dict[str, Any]:
+        """Return the driver's values for `given` and the statement's own constants."""
+        values = {**self._constants, **given}
+        for name, binder in self._binders.items():
+            value = given.get(name)
+            if value is not None:
+                values[name] = binder(value)
+        return values
+
+    def row(self, raw: tuple[Any, ...]) -> Any:
+        """Return a raw row as a named tuple of domain values."""
+        if not self._readers:
+            return self._row._make(raw)
+        cells = list(raw)
+        for i, reader in self._readers:
+            if cells[i] is not None:
+                cells[i] = reader(cells[i])
+        return self._row._make(cells)
+
+
+def among(column: Any, *values: str) -> sa.ColumnElement[bool]:
+    """Return `column IN (...)` with the values written out: only so does a partial index match on SQLite."""
+    literals: list[Any] = [sa.literal_column(f"'{value}'") for value in values if value.replace("_", "").isalpha()]
+    condition: sa.ColumnElement[bool] = column.in_(literals) if len(literals) > 1 else column == literals[0]
+    return condition
+
+
+def _convert(binder: Convert | None, value: Any) -> Any:
+    return value if binder is None or value is None else binder(value)
+
+
+def _required(compiled: Any, name: str) -> bool:
+    bind = compiled.binds.get(name)
+    return bind is not None and bind.required
+
+
+def _columns(statement: Any) -> list[Any]:
+    selected = getattr(statement, "selected_columns", None)
+    return list(selected if selected is not None else getattr(statement, "_returning", ()))
+
+
+def _tables(statement: Any) -> list[sa.Table]:
+    if isinstance(statement, sa.Insert | sa.Update | sa.Delete):
+        return [statement.table]  # type: ignore[list-item]
+    return [table for table in sa.sql.visitors.iterate(statement) if isinstance(table, sa.Table)]
+
+
+class Prepare:
+    """Compiles each statement once. Statements are module constants, so that identity is the key."""
+
+    def __init__(self, dialect: Dialect) -> None:
+        self.dialect = dialect
+        self._known: dict[ClauseElement, Prepared] = {}
+        self._inserts: dict[sa.Table, Prepared] = {}
+
+    def __call__(self, statement: ClauseElement) -> Prepared:
+        prepared = self._known.get(statement)
+        if prepared is None:
+            prepared = self._known[statement] = Prepared(statement, self.dialect)
+        return prepared
+
+    def once(self, statement: ClauseElement) -> Prepared:
+        """Compile a statement that was built for this call alone."""
+        return Prepared(statement, self.dialect)
+
+    def insert(self, table: sa.Table) -> Prepared:
+        prepared = self._inserts.get(table)
+        if prepared is None:
+            statement = sa.insert(table).values({c.name: sa.bindparam(c.name, type_=c.type) for c in table.columns})
+            prepared = self._inserts[table] = Prepared(statement, self.dialect)
+        return prepared

@@ -1,0 +1,105 @@
+"""`Tx`: what a use case reads and writes through, inside one transaction of one thread."""
+
+from collections.abc import Mapping
+from typing import Any
+
+import sqlalchemy as sa
+from sqlalchemy.sql import ClauseElement
+
+from core import ids, model
+from storage import statements, tables, vault
+
+_ORDER = {table: i for i, table in enumerate(tables.metadata.sorted_tables)}
+
+
+class Tx:
+    """One transaction. Plain synchronous calls; the caller begins and ends it.
+
+    Rows given to `add` are written together, just before the next statement that reads their table and at the
+    latest before the commit: a group of intakes becomes a few long inserts.
+    """
+
+    def __init__(
+        self, connection: Any, prepare: statements.Prepare, seals: vault.Vault, new_ids: ids.Ids | None
+    ) -> None:
+        self._connection = connection
+        self._prepare = prepare
+        self._added: dict[sa.Table, list[dict[str, Any]]] = {}
+        self._ids = new_ids
+        self.vault = seals
+        self.events: list[model.Event] = []
+
+    @property
+    def dialect_name(self) -> str:
+        return self._prepare.dialect.name
+
+    def new_id(self) -> int:
+        if self._ids is None:
+            raise RuntimeError("a reading transaction makes no rows")
+        return self._ids.next()
+
+    def publish(self, event: model.Event) -> None:
+        """Tell open pages of it after the commit."""
+        self.events.append(event)
+
+    def add(self, table: sa.Table, **row: Any) -> None:
+        """Insert a row, no later than the commit. Every column must be given."""
+        self._added.setdefault(table, []).append(row)
+
+    def insert(self, table: sa.Table, **row: Any) -> None:
+        """Insert a row now: a uniqueness it breaks is raised here."""
+        prepared = self._prepare.insert(table)
+        self._flush_for(prepared)
+        self._connection.execute(prepared.sql, prepared.values(row))
+
+    def run(self, statement: ClauseElement, **values: Any) -> int:
+        """Run a module-level statement; return how many rows it touched."""
+        return int(self._cursor(self._prepare(statement), values).rowcount)
+
+    def one(self, statement: ClauseElement, **values: Any) -> Any:
+        """Return the first row as a named tuple, or None."""
+        prepared = self._prepare(statement)
+        raw = self._cursor(prepared, values).fetchone()
+        return None if raw is None else prepared.row(raw)
+
+    def all(self, statement: ClauseElement, **values: Any) -> list[Any]:
+        prepared = self._prepare(statement)
+        return [prepared.row(raw) for raw in self._cursor(prepared, values).fetchall()]
+
+    def scalar(self, statement: ClauseElement, **values: Any) -> Any:
+        row = self.one(statement, **values)
+        return None if row is None else row[0]
+
+    def all_once(self, statement: ClauseElement, **values: Any) -> list[Any]:
+        """Like `all`, for a statement built for this call."""
+        prepared = self._prepare.once(statement)
+        return [prepared.row(raw) for raw in self._cursor(prepared, values).fetchall()]
+
+    def _cursor(self, prepared: statements.Prepared, values: Mapping[str, Any]) -> Any:
+        self._flush_for(prepared)
+        return self._connection.execute(prepared.sql, prepared.values(values))
+
+    def _flush_for(self, prepared: statements.Prepared) -> None:
+        if self._added and not prepared.tables.isdisjoint(self._added):
+            self.flush()
+
+    def flush(self) -> None:
+        """Write what was added, parents before children."""
+        added, self._added = self._added, {}
+        for table in sorted(added, key=_ORDER.__getitem__):
+            prepared = self._prepare.insert(table)
+            rows = [prepared.values(row) for row in added[table]]
+            if len(rows) == 1:
+                self._connection.execute(prepared.sql, rows[0])
+            else:
+                self._connection.cursor().executemany(prepared.sql, rows)
+
+
+def changes(table: sa.Table, key: str, *columns: str) -> sa.Update:
+    """Return the statement that sets `columns` of the row whose `key` column equals the parameter `<key>_is`."""
+    column = table.c[key]
+    return (
+        sa.update(table)
+        .where(column == sa.bindparam(f"{key}_is", type_=column.type))
+        .values({name: sa.bindparam(name, type_=table.c[name].type) for name in columns})
+    )

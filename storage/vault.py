@@ -1,0 +1,77 @@
+"""Sealing of personal data at rest, keyed hashes to find it again, and the keys for both."""
+
+import hashlib
+import hmac
+import os
+
+from cryptography.exceptions import InvalidTag
+from cryptography.hazmat.primitives.ciphers.aead import AESGCM
+
+from core import ids
+
+_NONCE_BYTES = 12
+_KEY_BYTES = 32
+HMAC_BYTES = 16
+
+
+class Vault:
+    """Seals with AES-256-GCM and hashes with HMAC-SHA-256, each under its own key derived from one secret.
+
+    `secrets`: at least 32 random bytes each; the first seals, every one opens, so that a secret can be replaced.
+    Keyed hashes use the last (oldest), for a hash must stay the same as long as rows are found by it.
+    """
+
+    def __init__(self, secrets: tuple[bytes, ...]) -> None:
+        if not secrets or any(len(secret) < _KEY_BYTES for secret in secrets):
+            raise ValueError("a secret of at least 32 bytes is needed")
+        self._ciphers = {_fingerprint(secret): AESGCM(_derive(secret, "seal")) for secret in secrets}
+        self._current = _fingerprint(secrets[0])
+        self._secret = secrets[-1]
+        self._hmac_key = _derive(self._secret, "hmac")
+        self._audit_key = _derive(self._secret, "audit")
+        self._pin_key = _derive(self._secret, "pin")
+
+    def seal(self, plain: bytes) -> bytes:
+        """Return key fingerprint (4 bytes), nonce (12) and the authenticated ciphertext."""
+        nonce = os.urandom(_NONCE_BYTES)
+        return self._current + nonce + self._ciphers[self._current].encrypt(nonce, plain, None)
+
+    def open(self, sealed: bytes) -> bytes:
+        """Return what `seal` was given; ValueError when it was changed, or sealed under a secret we do not have."""
+        cipher = self._ciphers.get(bytes(sealed[:4]))
+        if cipher is None:
+            raise ValueError("sealed under an unknown secret")
+        try:
+            return cipher.decrypt(sealed[4 : 4 + _NONCE_BYTES], sealed[4 + _NONCE_BYTES :], None)
+        except InvalidTag:
+            raise ValueError("sealed data was changed") from None
+
+    def find_key(self, purpose: str, value: str) -> bytes:
+        """Return the keyed hash (16 bytes) under which `value` is found again; equal values of other purposes differ."""
+        return hmac.digest(self._hmac_key, f"{purpose}\0{value}".encode(), hashlib.sha256)[:HMAC_BYTES]
+
+    @staticmethod
+    def same(one: str, other: str) -> bool:
+        """Compare two secrets in constant time."""
+        return hmac.compare_digest(one.encode(), other.encode())
+
+    def chain_hash(self, content: bytes) -> bytes:
+        """Return the keyed hash (32 bytes) of an audit row: without the secret nobody can write a fitting one."""
+        return hmac.digest(self._audit_key, content, hashlib.sha256)
+
+    def pin(self, of: str) -> str:
+        """Return the tracking PIN of a complaint, always the same for the same one: nothing of it is stored."""
+        number = int.from_bytes(hmac.digest(self._pin_key, of.encode(), hashlib.sha256)[:8], "big")
+        return f"{number % 10**ids.PIN_DIGITS:0{ids.PIN_DIGITS}d}"
+
+    def derived_key(self, purpose: str) -> bytes:
+        """Return a 32-byte key of its own for `purpose`."""
+        return _derive(self._secret, purpose)
+
+
+def _derive(secret: bytes, purpose: str) -> bytes:
+    return hmac.digest(secret, f"aduan/{purpose}/1".encode(), hashlib.sha256)
+
+
+def _fingerprint(secret: bytes) -> bytes:
+    return hmac.digest(secret, b"aduan/fingerprint", hashlib.sha256)[:4]

@@ -1,0 +1,1 @@
+"""Pages, webhooks and live updates over aiohttp; translates and calls router."""
