@@ -113,7 +113,7 @@ def migrate(context: click.Context) -> None:
     """Bring the database to this release's schema."""
     from storage import schema  # noqa: PLC0415
 
-    done = schema.migrate(wiring.database(_load(context)))
+    done = wiring.prepare(_load(context))
     click.echo("The database is up to date." if not done else f"The database is now at schema {schema.HEAD}.")
 
 

@@ -34,7 +34,7 @@ _HIDDEN = frozenset(
     }
 )
 # Libraries that log requests, tokens in URLs included, at INFO.
-_QUIET = ("aiohttp.access", "apscheduler", "httpx", "httpcore", "telegram", "twilio.http_client", "urllib3")
+_QUIET = ("aiohttp.access", "alembic", "apscheduler", "httpx", "httpcore", "telegram", "twilio.http_client", "urllib3")
 
 _SECRET = re.compile(
     r"(?P<named>\b(?:access_token|auth_token|token|secret|password|passwd|pin|api_key)[\"']?\s*[=:]\s*[\"']?)[^\s\"'&,;)]+"

@@ -30,10 +30,10 @@ async def run(configured: config.Config, parts: Sequence[str], *, is_alone: bool
         simulated = await simulation.start(stack, configured, clock.SystemClock()) if is_alone else None
         _require_credentials(configured, simulated)
         if is_alone:
-            await asyncio.to_thread(schema.migrate, wiring.database(configured))
+            await asyncio.to_thread(wiring.prepare, configured)
         else:
             await asyncio.to_thread(schema.require_current, wiring.database(configured))
-        desk = wiring.desk(configured, simulated.credentials if simulated else {}, may_make_key=is_alone)
+        desk = wiring.desk(configured, simulated.credentials if simulated else {})
         await stack.enter_async_context(opened(desk))
         if is_alone and simulated is not None:
             await training.prepare(desk, configured)

@@ -15,6 +15,7 @@ from core import clock
 from simulator import pages, twilio, twilio_api
 
 _PACE_SECONDS = 0.5  # between the states of a message, so that people see them change
+_FILES_AT = {"media_hosts": ["localhost", "127.0.0.1"]}  # where the stand-in keeps the files of messages
 _SENDERS = {"whatsapp": "whatsapp:+628120000{:04d}", "sms": "+628120000{:04d}"}
 
 
@@ -43,7 +44,7 @@ async def start(stack: AsyncExitStack, configured: config.Config, now: clock.Clo
         sender = str(account.written.get("sender") or _SENDERS[account.account.channel].format(9000 + i))
         hook = f"{configured.server.public_url}/hooks/{name}"
         stand_in.register(sid, token, hook, f"{hook}/status", senders=[sender])
-        credentials[name] = {"account_sid": sid, "auth_tokens": [token], "sender": sender, "base_url": base_url}
+        credentials[name] = {"account_sid": sid, "auth_tokens": [token], "sender": sender, "base_url": base_url, **_FILES_AT}
         shown.append(pages.SimulatedAccount(name, account.account.capabilities.label, sender, sid))
     office = next(o for o in configured.offices if o.id == simulated[0].account.office_id)
     return Simulation(credentials, _page(stand_in, shown, office))

@@ -14,7 +14,7 @@ from router import assignment, catchup, delivery, escalation, holidays, housekee
 from router.desk import Desk
 from router.offices import Office, Offices
 from sla.scheduler import Job, Metronome
-from storage import dialect
+from storage import dialect, schema
 from storage.files import FileStore
 from storage.store import Store
 from storage.vault import Vault
@@ -26,10 +26,16 @@ def database(configured: config.Config) -> dialect.Database:
     return dialect.open_database(configured.storage.url)
 
 
-def desk(configured: config.Config, credentials: Credentials, *, may_make_key: bool = False) -> Desk:
+def prepare(configured: config.Config) -> bool:
+    """Make what a first start needs: the sealing key, the schema. Return whether the schema changed."""
+    keys.load(configured.storage, may_make=True)
+    return schema.migrate(database(configured))
+
+
+def desk(configured: config.Config, credentials: Credentials) -> Desk:
     """Build everything below the edges; the store is not started yet."""
     now = clock.SystemClock()
-    vault = Vault(keys.load(configured.storage, may_make=may_make_key))
+    vault = Vault(keys.load(configured.storage, may_make=False))
     connected = connect(configured, credentials)
     return Desk(
         store=Store(database(configured), vault, now),
@@ -67,7 +73,7 @@ def offices(configured: config.Config) -> Offices:
 
 
 def website(configured: config.Config, at: Desk, simulator: web.Application | None) -> web.Application:
-    from web import application, auth, complaint, health, hooks, inbox, live, public  # noqa: PLC0415 - a worker needs none
+    from web import application, health, hooks, inbox, public  # noqa: PLC0415 - a worker needs none
 
     settings = application.Settings(
         public_url=configured.server.public_url,
@@ -78,8 +84,8 @@ def website(configured: config.Config, at: Desk, simulator: web.Application | No
         if simulator and training.is_local(configured)
         else (),
     )
-    edges = (hooks, public, auth, inbox, complaint, live, health)
-    app = application.create(at, settings, [route for edge in edges for route in edge.routes])
+    routes = [*hooks.routes, *public.routes(), *inbox.routes, *health.routes()]
+    app = application.create(at, settings, routes)
     if simulator is not None:
         app.add_subapp("/simulator", simulator)
     return app

@@ -115,7 +115,7 @@ class InboundMessage:
     """One message as its channel delivered it. `provider_id` is unique per account; `address` is opaque.
 
     `sent_at` is the provider's own time, None where it gives none. `details` holds the parts of `content` that are
-    not text (latitude, label, button text ...), `context` facts about the message for the official record.
+    not text (latitude, label, button text ...).
     `is_automatic`: written by a machine; stored, never acknowledged. `reply_to` is the provider id it answers.
     """
 

@@ -117,7 +117,7 @@ def mask_name(name: str) -> str:
 
 
 def mask_address(address: str) -> str:
-    """Return a contact's opaque address so that one who knows it recognises it: `whatsapp:+62812****1234`."""
+    """Return a contact's opaque address so that one who knows it recognises it: `scheme:+62812****1234`."""
     scheme, colon, rest = address.rpartition(":")
     local, at, domain = rest.rpartition("@")
     if at:

@@ -27,7 +27,9 @@ class Database(Protocol):
 
     dialect: Dialect
     writer_threads: int
-    sqlalchemy_url: str
+
+    def engine(self) -> sa.Engine:
+        """Return an engine of SQLAlchemy's, for migrations: whole steps in one transaction."""
 
     def connect(self, *, read_only: bool) -> Any: ...
     def begin(self, connection: Any) -> None: ...
@@ -66,7 +68,6 @@ class SQLite:
         self.path = path
         self.dialect: Dialect = sqlite.dialect(paramstyle="named")
         self.dialect.dbapi = sqlite3  # type: ignore[assignment]
-        self.sqlalchemy_url = f"sqlite:///{path}"
 
     def connect(self, *, read_only: bool) -> sqlite3.Connection:
         if not read_only:
@@ -89,6 +90,20 @@ class SQLite:
         for pragma in pragmas:
             connection.execute(pragma)
         return connection
+
+    def engine(self) -> sa.Engine:
+        engine = sa.create_engine(f"sqlite:///{self.path}")
+
+        # Python's driver would begin no transaction before a change of the schema.
+        @sa.event.listens_for(engine, "connect")
+        def _leave_to_us(connection: Any, _: Any) -> None:
+            connection.isolation_level = None
+
+        @sa.event.listens_for(engine, "begin")
+        def _begin(connection: sa.Connection) -> None:
+            connection.exec_driver_sql("BEGIN IMMEDIATE")
+
+        return engine
 
     def begin(self, connection: sqlite3.Connection) -> None:
         connection.execute("BEGIN IMMEDIATE")  # a deferred transaction that upgrades fails at once with "locked"
@@ -129,9 +144,9 @@ class PostgreSQL:
         self._url = url
         self.dialect: Dialect = postgresql.psycopg.dialect()
         self.dialect.dbapi = psycopg  # type: ignore[assignment]
-        self.sqlalchemy_url = (
-            sa.make_url(url).set(drivername="postgresql+psycopg").render_as_string(hide_password=False)
-        )
+
+    def engine(self) -> sa.Engine:
+        return sa.create_engine(sa.make_url(self._url).set(drivername="postgresql+psycopg"))
 
     def connect(self, *, read_only: bool) -> psycopg.Connection[Any]:
         options = "-c timezone=UTC -c statement_timeout=30000"

@@ -3,8 +3,6 @@
 from importlib import resources
 from typing import Any
 
-import sqlalchemy as sa
-
 from core import errors
 from storage import dialect
 
@@ -31,7 +29,7 @@ def migrate(database: dialect.Database) -> bool:
         return False
     from alembic import command  # noqa: PLC0415
 
-    engine = sa.create_engine(database.sqlalchemy_url)
+    engine = database.engine()
     try:
         with engine.connect() as connection:
             command.upgrade(_config(connection), "head")
