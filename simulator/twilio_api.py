@@ -128,7 +128,8 @@ class _Api:
             await self._stand_in.progress(message)
             return response
         await response.prepare(request)
-        await response.write_eof()  # so that no status callback overtakes the answer
+        with contextlib.suppress(ConnectionError):  # who asked may be gone; the message is accepted all the same
+            await response.write_eof()  # so that no status callback overtakes the answer
         self._stand_in.spawn(self._stand_in.progress(message))
         return response
 

@@ -15,7 +15,7 @@ from storage import dialect
 from storage.files import FileStore
 from storage.store import Store
 from storage.vault import Vault
-from tests.acceptance.harness import KEY, message
+from tests.acceptance.harness import KEY, text_message
 
 MESSAGES, KILLS, SENDERS = 2000, 6, 12
 
@@ -63,7 +63,7 @@ async def test_kill_nine_in_a_loop_loses_nothing_and_sends_nothing_twice(service
     async def send() -> None:
         while waiting:
             number = waiting.popleft()
-            while await service.post(message(number, f"pesan {number}")) != 200:
+            while await service.post(text_message(number, f"pesan {number}"), "sms") != 200:
                 await asyncio.sleep(0.05)  # as a provider waits before it tries again
             kept.add(number)
 
@@ -82,7 +82,7 @@ async def test_kill_nine_in_a_loop_loses_nothing_and_sends_nothing_twice(service
 
     assert len(service.rows("complaint")) == len(service.rows("message", "kind = 'complaint'")) == MESSAGES
     assert sorted(row.sequence for row in service.rows("complaint")) == list(range(1, MESSAGES + 1))
-    made = collections.Counter(call.to for call in service.provider.messages(direction="outbound-api"))
+    made = collections.Counter(sent.recipient for sent in service.provider.messages(direction="outbound-api"))
     assert max(made.values()) == 1
     states = collections.Counter(row.state for row in service.rows("outbox"))
     arrived = sum(

@@ -2,7 +2,7 @@
 
 import asyncio
 
-from tests.acceptance.harness import CITIZEN, OLD_TOKEN, SENDER, SERVICE_SID, SID, message
+from tests.acceptance.harness import CITIZEN, OLD_TOKEN, SENDER, SID, message, text_message
 
 
 async def test_a_forged_webhook_is_refused_kept_and_raises_an_alarm(running):
@@ -40,12 +40,7 @@ async def test_a_whole_conversation_reaches_read(running):
 
 
 async def test_a_messaging_service_receives_and_sends(running):
-    sid = "SM" + "1" * 32
-    form = {
-        "MessageSid": sid, "AccountSid": SID["sms"], "MessagingServiceSid": SERVICE_SID, "From": "+6281200000002",
-        "To": SENDER["sms"], "Body": "CEK KTP", "NumMedia": "0",
-    }  # fmt: skip
-    assert await running.post(form, "sms") == 200
+    assert await running.post(text_message(2, "CEK KTP"), "sms") == 200
     await running.until(lambda: running.provider.creates(to="+6281200000002"))
     [sent] = running.provider.messages(to="+6281200000002")
     assert "ADU-" in sent.body
