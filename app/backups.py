@@ -10,7 +10,7 @@ import tarfile
 import tempfile
 from pathlib import Path
 
-from app import config
+from app import config, wiring
 from core import errors
 from storage import schema
 
@@ -52,6 +52,8 @@ def restore(configured: config.Config, source: Path) -> None:
         taken = [storage.files_dir] if storage.files_dir.exists() and any(storage.files_dir.iterdir()) else []
         if storage.sqlite_file is not None and storage.sqlite_file.exists():
             taken.append(storage.sqlite_file)
+        if storage.sqlite_file is None and schema.revision(wiring.database(configured)) is not None:
+            raise errors.ConfigError(["storage.url: the database is not empty; a restore never overwrites"])
         if taken:
             raise errors.ConfigError([f"{path}: is not empty; a restore never overwrites" for path in taken])
         with tempfile.TemporaryDirectory() as place:

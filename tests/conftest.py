@@ -3,6 +3,7 @@
 import os
 import secrets
 import shutil
+import signal
 import socket
 import subprocess
 import tempfile
@@ -31,72 +32,113 @@ def _server_binaries() -> Path | None:
     return Path(on_path).parent if on_path else None
 
 
-@pytest.fixture(scope="session")
-def postgresql_server() -> Iterator[str]:
-    """Start a PostgreSQL of our own; give its URL without a database. Skips where there is none."""
+class PostgreSQLServer:
+    """A PostgreSQL of our own in a directory of its own; `url` has no database."""
+
+    def __init__(self, binaries: Path) -> None:
+        self._binaries = binaries
+        self._place = Path(tempfile.mkdtemp(prefix="aduan-pg-"))
+        self._place.chmod(0o711)
+        self._prefix: list[str] = []
+        if os.geteuid() == 0:  # the server refuses to run as root
+            self._prefix = [
+                "setpriv",
+                "--reuid=postgres",
+                "--regid=postgres",
+                "--clear-groups",
+                "env",
+                f"HOME={self._place}",
+            ]
+            shutil.chown(self._place, "postgres", "postgres")
+        with socket.socket() as probe:
+            probe.bind(("127.0.0.1", 0))
+            self._port = probe.getsockname()[1]
+        self.url = f"postgresql://aduan@127.0.0.1:{self._port}"
+        self._process: subprocess.Popen | None = None
+        initdb = [
+            "initdb",
+            "-D",
+            f"{self._place}/data",
+            "-U",
+            "aduan",
+            "--auth=trust",
+            "-E",
+            "UTF8",
+            "--locale=C.UTF-8",
+        ]
+        self._run(initdb).wait()
+
+    def start(self) -> None:
+        """Start it and return once it answers."""
+        settings = {"listen_addresses": "127.0.0.1", "port": self._port, "unix_socket_directories": self._place}
+        options = [part for name, value in settings.items() for part in ("-c", f"{name}={value}")]
+        self._process = self._run(["postgres", "-D", f"{self._place}/data", *options])
+        for _ in range(2000):
+            try:
+                psycopg.connect(f"{self.url}/postgres", connect_timeout=1).close()
+            except psycopg.OperationalError:
+                if self._process.poll() is not None:
+                    break
+            else:
+                return
+        pytest.fail((self._place / "log").read_text())
+
+    def stop(self) -> None:
+        """Stop it at once, cutting every connection; what was committed stays."""
+        if self._process is not None:
+            self._process.send_signal(signal.SIGQUIT)
+            self._process.wait()
+            self._process = None
+
+    def remove(self) -> None:
+        self.stop()
+        shutil.rmtree(self._place, ignore_errors=True)
+
+    def new_database(self) -> str:
+        """Return the URL of an empty database."""
+        name = f"t{secrets.token_hex(6)}"
+        with psycopg.connect(f"{self.url}/postgres", autocommit=True) as connection:
+            connection.execute(f"CREATE DATABASE {name}")
+        return f"{self.url}/{name}"
+
+    def _run(self, command: list[str]) -> subprocess.Popen:
+        program, *words = command
+        with (self._place / "log").open("a") as log:
+            return subprocess.Popen([*self._prefix, str(self._binaries / program), *words], stdout=log, stderr=log)
+
+
+def _installed_server() -> PostgreSQLServer:
     binaries = _server_binaries()
     if binaries is None:
         pytest.skip("PostgreSQL's server programs are not installed")
-    place = Path(tempfile.mkdtemp(prefix="aduan-pg-"))
-    place.chmod(0o711)
-    prefix: list[str] = []
-    if os.geteuid() == 0:  # the server refuses to run as root
-        prefix = ["setpriv", "--reuid=postgres", "--regid=postgres", "--clear-groups", "env", f"HOME={place}"]
-        shutil.chown(place, "postgres", "postgres")
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = probe.getsockname()[1]
-    initdb = [
-        str(binaries / "initdb"),
-        "-D",
-        f"{place}/data",
-        "-U",
-        "aduan",
-        "--auth=trust",
-        "-E",
-        "UTF8",
-        "--locale=C.UTF-8",
-    ]
-    subprocess.run([*prefix, *initdb], check=True, capture_output=True)
-    settings = {"listen_addresses": "127.0.0.1", "port": port, "unix_socket_directories": place, "max_connections": 60}
-    options = [part for name, value in settings.items() for part in ("-c", f"{name}={value}")]
-    log = (place / "log").open("w")
-    server = subprocess.Popen(
-        [*prefix, str(binaries / "postgres"), "-D", f"{place}/data", *options], stdout=log, stderr=log
-    )
-    url = f"postgresql://aduan@127.0.0.1:{port}"
-    try:
-        _await_server(f"{url}/postgres", server, place / "log")
-        yield url
-    finally:
-        server.terminate()
-        server.wait()
-        log.close()
-        shutil.rmtree(place, ignore_errors=True)
+    return PostgreSQLServer(binaries)
 
 
-def _await_server(url: str, server: subprocess.Popen, log: Path) -> None:
-    # psql's own tool for waiting is not always installed; connecting is the proof anyway.
-    for _ in range(2000):
-        try:
-            psycopg.connect(url, connect_timeout=1).close()
-        except psycopg.OperationalError:
-            if server.poll() is not None:
-                pytest.fail(log.read_text())
-        else:
-            return
-    pytest.fail(log.read_text())
+@pytest.fixture(scope="session")
+def postgresql_server() -> Iterator[PostgreSQLServer]:
+    """The server that tests share, each with a database of its own. Skips where there is none."""
+    server = _installed_server()
+    server.start()
+    yield server
+    server.remove()
 
 
 @pytest.fixture
-def postgresql_url(postgresql_server: str) -> Iterator[str]:
+def own_postgresql_server() -> Iterator[PostgreSQLServer]:
+    """A server for one test alone, which may stop and start it."""
+    server = _installed_server()
+    server.start()
+    yield server
+    server.remove()
+
+
+@pytest.fixture
+def postgresql_url(postgresql_server: PostgreSQLServer) -> Iterator[str]:
     """Give the URL of an empty database of its own."""
-    name = f"t{secrets.token_hex(6)}"
-    with psycopg.connect(f"{postgresql_server}/postgres", autocommit=True) as connection:
-        connection.execute(f"CREATE DATABASE {name}")
-    yield f"{postgresql_server}/{name}"
-    with psycopg.connect(f"{postgresql_server}/postgres", autocommit=True) as connection:
-        connection.execute(f"DROP DATABASE {name} WITH (FORCE)")
+    url = postgresql_server.new_database()
+    yield url
+    with psycopg.connect(f"{postgresql_server.url}/postgres", autocommit=True) as connection:
+        connection.execute(f"DROP DATABASE {url.rpartition('/')[2]} WITH (FORCE)")
 
 
 @pytest.fixture(params=["sqlite", pytest.param("postgresql", marks=pytest.mark.postgres)])

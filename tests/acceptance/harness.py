@@ -79,6 +79,7 @@ class Service:
     provider: twilio.TwilioStandIn
     http: aiohttp.ClientSession
     processes: dict[str, subprocess.Popen[bytes]] = field(default_factory=dict)
+    more: dict[str, str] = field(default_factory=dict)
 
     @property
     def environment(self) -> dict[str, str]:
@@ -88,22 +89,17 @@ class Service:
             "TEST_TOKEN_OLD": OLD_TOKEN,
             "TEST_TOKEN_SMS": TOKEN["sms"],
         }
-        return {**os.environ, **given, "PYTHONPATH": str(ROOT)}
+        return {**os.environ, **given, "PYTHONPATH": str(ROOT), **self.more}
 
     def command(self, *words: str) -> list[str]:
         return [sys.executable, "-m", "app", "--config", str(self.place / "config.toml"), *words]
 
-    def aduan(self, *words: str, stdin: str = "") -> subprocess.CompletedProcess[str]:
-        """Run a command to its end."""
-        return subprocess.run(
-            self.command(*words),
-            cwd=self.place,
-            env=self.environment,
-            input=stdin,
-            capture_output=True,
-            text=True,
-            timeout=60,
-        )
+    async def aduan(self, *words: str, stdin: str = "") -> subprocess.CompletedProcess[str]:
+        """Run a command to its end, while the provider goes on."""
+        return await asyncio.to_thread(
+            subprocess.run, self.command(*words), cwd=self.place, env=self.environment, input=stdin, capture_output=True,
+            text=True, timeout=60,
+        )  # fmt: skip
 
     def start(self, *words: str, name: str | None = None) -> None:
         log = (self.place / f"{name or words[0]}.log").open("ab")
@@ -113,9 +109,9 @@ class Service:
         log.close()
 
     async def ready(self) -> None:
-        await self.until(self._answers)
+        await self.until(self.is_ready)
 
-    async def _answers(self) -> bool:
+    async def is_ready(self) -> bool:
         try:
             async with self.http.get(f"{self.url}/health/ready") as answer:
                 return answer.status == 200

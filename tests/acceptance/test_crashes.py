@@ -50,7 +50,7 @@ async def test_kill_nine_in_a_loop_loses_nothing_and_sends_nothing_twice(service
     chance = random.Random(seed)
     is_postgresql = service.database_url.startswith("postgresql")
     if is_postgresql:
-        assert service.aduan("migrate").returncode == 0
+        assert (await service.aduan("migrate")).returncode == 0
         starts = {"web": ("web",), "worker-1": ("worker",), "worker-2": ("worker",)}
     else:
         starts = {"run": ("run",)}
@@ -91,5 +91,5 @@ async def test_kill_nine_in_a_loop_loses_nothing_and_sends_nothing_twice(service
     assert arrived + states[model.DeliveryState.UNCERTAIN] == MESSAGES
     assert states[model.DeliveryState.UNCERTAIN] <= 64 * KILLS
     assert arrived <= sum(made.values())
-    checked = service.aduan("audit", "verify")
+    checked = await service.aduan("audit", "verify")
     assert checked.returncode == 0, checked.stdout + checked.stderr
