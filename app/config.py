@@ -132,7 +132,6 @@ class Office(pydantic.BaseModel):
     id: values.Slug
     name: values.Name
     short_name: values.ShortName | None = None
-    phone: values.Name | None = None
     zone: values.Zone = "Asia/Jakarta"
     number_prefix: values.NumberPrefix = "ADU"
     reading: clocks.Reading = clocks.Reading.CALENDAR

@@ -44,7 +44,13 @@ async def start(stack: AsyncExitStack, configured: config.Config, now: clock.Clo
         sender = str(account.written.get("sender") or _SENDERS[account.account.channel].format(9000 + i))
         hook = f"{configured.server.public_url}/hooks/{name}"
         stand_in.register(sid, token, hook, f"{hook}/status", senders=[sender])
-        credentials[name] = {"account_sid": sid, "auth_tokens": [token], "sender": sender, "base_url": base_url, **_FILES_AT}
+        credentials[name] = {
+            "account_sid": sid,
+            "auth_tokens": [token],
+            "sender": sender,
+            "base_url": base_url,
+            **_FILES_AT,
+        }
         shown.append(pages.SimulatedAccount(name, account.account.capabilities.label, sender, sid))
     office = next(o for o in configured.offices if o.id == simulated[0].account.office_id)
     return Simulation(credentials, _page(stand_in, shown, office))

@@ -32,13 +32,16 @@ def prepare(configured: config.Config) -> bool:
     return schema.migrate(database(configured))
 
 
+def vault(configured: config.Config) -> Vault:
+    return Vault(keys.load(configured.storage, may_make=False))
+
+
 def desk(configured: config.Config, credentials: Credentials) -> Desk:
     """Build everything below the edges; the store is not started yet."""
     now = clock.SystemClock()
-    vault = Vault(keys.load(configured.storage, may_make=False))
     connected = connect(configured, credentials)
     return Desk(
-        store=Store(database(configured), vault, now),
+        store=Store(database(configured), vault(configured), now),
         files=FileStore(configured.storage.files_dir),
         offices=offices(configured),
         accounts=connected.accounts,
@@ -79,6 +82,7 @@ def website(configured: config.Config, at: Desk, simulator: web.Application | No
         public_url=configured.server.public_url,
         trusted_proxies=configured.server.trusted_proxies,
         metrics_from=configured.server.metrics_from,
+        form_key=vault(configured).derived_key("form"),
         training=simulator is not None,
         training_people=[username for username, _, _ in training.PEOPLE]
         if simulator and training.is_local(configured)

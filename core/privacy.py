@@ -16,10 +16,12 @@ HIDDEN_NUMBER = "[nomor disembunyikan]"
 HIDDEN_ADDRESS = "[alamat disembunyikan]"
 
 _SEPARATOR = r"[ .\-\u00a0\u2010-\u2015]?"
-_LONG = rf"\d(?:{_SEPARATOR}\d)"
+_FIRST = r"\d(?<!\d\d)"  # a digit that follows none: written so, the search skips from digit to digit
 # Sixteen digits, as one or in groups; in groups not from 0, which begins a phone number and no region.
-_SIXTEEN = re.compile(rf"(?<!\d)(?:\d{{16}}|(?!0){_LONG}{{15}})(?!\d)")
-_RUN = re.compile(rf"(?<!\d){_LONG}{{12,}}")  # 13 and more: also a NIK with a digit too few or too many
+_SIXTEEN = re.compile(rf"{_FIRST}(?:\d{{15}}|(?<!0)(?:{_SEPARATOR}\d){{15}})(?!\d)")
+_RUN = re.compile(rf"{_FIRST}(?:{_SEPARATOR}\d){{12,}}")  # 13 and more: also a NIK with a digit too few or too many
+_DIGIT = re.compile(r"\d")
+_SHORTEST = 9  # digits of a phone number
 _PHONE = re.compile(rf"(?<![\d+])(?:\+?62|\(?0){_SEPARATOR}[2-9](?:\)?{_SEPARATOR}\d){{7,11}}(?!\d)")
 _EMAIL = re.compile(
     r"(?<![\w.+%\-])([\w.+%\-]{1,64})@((?:[A-Za-z0-9\-]{1,63}\.){1,8}[A-Za-z]{2,24})(?![\w\-])", re.ASCII
@@ -93,10 +95,12 @@ def mask(text: str) -> str:
 
     Any run of 13 digits or more is hidden but for its last four; a phone number keeps its beginning and end.
     """
-    text = _SIXTEEN.sub(lambda match: _masked(_digits(match[0])), text)
-    text = _PHONE.sub(lambda match: _mask_phone(match[0]), text)
-    text = _RUN.sub(lambda match: _masked(_digits(match[0])), text)
-    text = _EMAIL.sub(lambda match: f"{match[1][0]}****@{match[2]}", text)
+    if len(_DIGIT.findall(text)) >= _SHORTEST:  # most messages hold no number at all, and every one is looked at
+        text = _SIXTEEN.sub(lambda match: _masked(_digits(match[0])), text)
+        text = _PHONE.sub(lambda match: _mask_phone(match[0]), text)
+        text = _RUN.sub(lambda match: _masked(_digits(match[0])), text)
+    if "@" in text:
+        text = _EMAIL.sub(lambda match: f"{match[1][0]}****@{match[2]}", text)
     return _MOTHER.sub(lambda match: match[1] + mask_name(match[2]), text)
 
 

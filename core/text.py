@@ -1,7 +1,7 @@
 """Text as people write it: stripped of what breaks databases and pages, cut to a channel's length. Pure.
 
-Lengths in "characters" are UTF-16 code units: Twilio bills and cuts text messages by them, Meta and Telegram count by
-them too, and no provider counts a text longer than that. An emoji therefore counts two.
+Lengths in "characters" are UTF-16 code units: providers bill and cut messages by them, and none counts a text longer
+than that. An emoji therefore counts two.
 """
 
 import re

@@ -70,7 +70,8 @@ def further(
         return None
     given = variables(office, locked.complaint, contact.name)
     form = account.capabilities.text_form
-    text = texts.further(form, given, has_deadline=locked.complaint.due_at is not None)
+    due_at = locked.complaint.due_at
+    text = texts.further(form, given, has_deadline=due_at is not None and due_at > now)
     until = now + office.burst_window
     send(
         tx,

@@ -2,7 +2,7 @@
 
 from datetime import datetime
 
-from core import errors, ids, model
+from core import errors, ids, model, privacy
 from core import text as plain
 from router import acknowledge, receipts, texts
 from router.assignment import hold, lock_own
@@ -11,6 +11,7 @@ from storage import alarms, complaints, contacts, deadlines, messages, outbox
 from storage.transaction import Tx
 
 MAX_ANSWER = 10_000  # characters
+_UNANSWERED = (model.ComplaintState.NEW, model.ComplaintState.IN_PROGRESS)
 
 
 async def answer(desk: Desk, person: model.Person, complaint_id: ids.ComplaintId, body: str, key: str) -> None:
@@ -26,7 +27,7 @@ async def answer(desk: Desk, person: model.Person, complaint_id: ids.ComplaintId
         if outbox.has_key(tx, f"answer:{key}:0"):
             return
         locked = _lock_to_work(tx, person, complaint_id, now)
-        account = desk.account(locked.complaint.account)
+        account = desk.account_of(locked.complaint)
         if not account.capabilities.answerable:
             raise errors.NotAllowed(
                 "Saluran ini tidak dapat dibalas. Sampaikan jawaban lewat kontak warga, lalu catat sebagai jawaban yang disampaikan."
@@ -58,7 +59,7 @@ async def record_elsewhere(
     """Record an answer that the citizen got by other means (`how`: telephone, counter, letter). It stops the clock."""
     require(person, *WORKERS)
     body = _checked(body)
-    how = plain.one_line(how, 100)
+    how = privacy.mask(plain.one_line(how, 100))
     if not how:
         raise errors.NotAllowed("Sebutkan cara jawaban disampaikan.")
     now = desk.clock.now()
@@ -111,7 +112,10 @@ async def note(desk: Desk, person: model.Person, complaint_id: ids.ComplaintId, 
 
 
 async def send_again(desk: Desk, person: model.Person, outbox_id: ids.OutboxId) -> None:
-    """Really send a failed or uncertain message again: a new attempt with nothing left of the old one."""
+    """Really send a failed or uncertain message again: a new attempt with nothing left of the old one.
+
+    A failed answer sent again is an answer: it stops the clocks that its failure let run on.
+    """
     require(person, *WORKERS)
     now = desk.clock.now()
 
@@ -121,6 +125,9 @@ async def send_again(desk: Desk, person: model.Person, outbox_id: ids.OutboxId) 
             raise errors.StaleDecision("Pesan ini tidak sedang gagal.")
         outbox.settle(tx, sent, model.DeliveryState.QUEUED, now, next_at=now)
         _settled(tx, sent, person, now, "sent_again")
+        locked = complaints.lock(tx, sent.complaint_id)
+        if sent.kind is model.MessageKind.ANSWER and locked.complaint.state in _UNANSWERED:
+            _answered(tx, locked, person, now, {"message": sent.id})
         tx.publish(model.Event(sent.office_id, "outbox", "queued"))
 
     await desk.store.write(act)
@@ -158,9 +165,9 @@ async def give_up(desk: Desk, person: model.Person, outbox_id: ids.OutboxId) -> 
 
 def _settled(tx: Tx, sent: outbox.Sent, person: model.Person, now: datetime, action: str) -> None:
     by = actor(person)
+    complaints.change(tx, complaints.lock(tx, sent.complaint_id), now, by, action, {"message": sent.id})
     alarms.clear(tx, sent.office_id, receipts.failure_key(sent), now, by)
     alarms.clear(tx, sent.office_id, receipts.uncertain_key(sent), now, by)
-    complaints.change(tx, complaints.lock(tx, sent.complaint_id), now, by, action, {"message": sent.id})
 
 
 def _own(tx: Tx, person: model.Person, outbox_id: ids.OutboxId) -> outbox.Sent:
@@ -185,7 +192,8 @@ def _lock_to_work(tx: Tx, person: model.Person, complaint_id: ids.ComplaintId, n
 
 def _answered(tx: Tx, locked: complaints.Locked, person: model.Person, now: datetime, facts: dict[str, object]) -> None:
     """A person's substantive answer stops the response clocks and waits for the citizen."""
-    for clock in deadlines.unmet_of(tx, locked.complaint.id):
+    unmet = deadlines.unmet_of(tx, locked.complaint.id)
+    for clock in unmet:
         deadlines.met(tx, clock, now)
     for kind in (model.AlarmKind.DEADLINE_NEAR, model.AlarmKind.IMPOSSIBLE_DEADLINE, model.AlarmKind.BREACHED):
         alarms.clear_for_complaint(tx, locked.complaint.office_id, locked.complaint.id, kind, now, actor(person))
@@ -198,7 +206,7 @@ def _answered(tx: Tx, locked: complaints.Locked, person: model.Person, now: date
         facts,
         state=model.ComplaintState.WAITING_CITIZEN,
         due_at=None,
-        answered_at=now,
+        answered_at=now if unmet else locked.complaint.answered_at or now,  # of what stopped the clocks
         last_message_at=now,
         queue=model.Queue.ADMIN,
     )

@@ -16,7 +16,7 @@ async def claim(desk: Desk, person: model.Person, complaint_id: ids.ComplaintId)
     now = desk.clock.now()
 
     def act(tx: Tx) -> None:
-        locked = lock_own(tx, person, complaint_id)
+        locked = _lock_open(tx, person, complaint_id)
         holder = locked.complaint.assignee_id
         if holder == person.id:
             return
@@ -41,7 +41,7 @@ async def reassign(desk: Desk, person: model.Person, complaint_id: ids.Complaint
     now = desk.clock.now()
 
     def act(tx: Tx) -> None:
-        locked = lock_own(tx, person, complaint_id)
+        locked = _lock_open(tx, person, complaint_id)
         _require_holder(person, locked.complaint)
         colleague = people.get(tx, to)
         if colleague.office_id != person.office_id or colleague.role not in WORKERS or not colleague.is_active:
@@ -95,6 +95,13 @@ def lock_own(tx: Tx, person: model.Person, complaint_id: ids.ComplaintId) -> com
     locked = complaints.lock(tx, complaint_id)
     if locked.complaint.office_id != person.office_id:
         raise errors.NotFound("no such complaint")
+    return locked
+
+
+def _lock_open(tx: Tx, person: model.Person, complaint_id: ids.ComplaintId) -> complaints.Locked:
+    locked = lock_own(tx, person, complaint_id)
+    if not locked.complaint.state.is_open:
+        raise errors.NotAllowed("Pengaduan ini sudah ditutup.")
     return locked
 
 

@@ -31,21 +31,28 @@ async def account(desk: Desk, name: str, since: datetime | None = None) -> int:
     its = desk.account(name)
     began = desk.clock.now()
     health = await desk.store.read(alarms.health_of, name)
-    if since is None:
-        since = (health.caught_up_to or began - FIRST_LOOK_BACK) - OVERLAP
-    found = 0
+    last = health.caught_up_to or began - FIRST_LOOK_BACK
+    since = since or last - OVERLAP
+    listed: list[model.InboundMessage] = []
+    failure: errors.SendError | None = None
     try:
         async for inbound in cast("ports.CatchUp", connector).catch_up(since):
-            found += await _take_in(desk, name, inbound, began)
+            listed.append(inbound)  # noqa: PERF401 - what was listed before a failure counts
     except errors.SendError as error:
-        _log.warning("catch_up_failed", account=name, reason=str(error))
-        await desk.store.write(_unreachable, its, str(error), began)
-        return found
-    await desk.store.write(_reached, its, began)
+        failure = error
+    # Providers list the newest first; a timeline and a STOP need the order in which they were written.
+    listed.sort(key=lambda message: message.sent_at or began)
+    found = sum([await _take_in(desk, its, message, began) for message in listed])
+    if failure is not None:
+        _log.warning("catch_up_failed", account=name, reason=str(failure))
+        await desk.store.write(_unreachable, its, str(failure), began)
+    else:
+        await desk.store.write(_reached, its, began if since <= last else health.caught_up_to, began)
     return found
 
 
-async def _take_in(desk: Desk, name: str, inbound: model.InboundMessage, now: datetime) -> int:
+async def _take_in(desk: Desk, its: model.Account, inbound: model.InboundMessage, now: datetime) -> int:
+    name = its.name
     if await desk.store.read(messages.is_known, name, inbound.provider_id):
         return 0
     body = json.dumps(asdict(inbound), default=str, ensure_ascii=False).encode()
@@ -54,11 +61,17 @@ async def _take_in(desk: Desk, name: str, inbound: model.InboundMessage, now: da
         await intake.receive_message(desk, request, inbound, "catch_up")
     except errors.NotFound:
         return 0  # a STOP of somebody without a complaint
+    except errors.StorageUnavailable:
+        raise
+    except Exception as error:  # noqa: BLE001 - one message that cannot be stored must not hide the others
+        _log.exception("intake_failed", account=name)
+        await intake.quarantine(desk, its, request, f"intake: {type(error).__name__}", "catch_up")
+        return 0
     return 1
 
 
-def _reached(tx: Tx, its: model.Account, at: datetime) -> None:
-    alarms.set_health(tx, its.office_id, its.name, caught_up_to=at)
+def _reached(tx: Tx, its: model.Account, caught_up_to: datetime | None, at: datetime) -> None:
+    alarms.set_health(tx, its.office_id, its.name, caught_up_to=caught_up_to)
     alarms.clear(tx, its.office_id, f"catch_up:{its.name}", at, SYSTEM)
 
 

@@ -6,12 +6,13 @@ from datetime import datetime
 
 from core import errors, ids, model, privacy
 from core import text as plain
-from router import acknowledge, texts
+from router import acknowledge, escalation, texts
 from router.assignment import lock_own
 from router.desk import WORKERS, Desk, actor, require
 from storage import alarms, audit, complaints, contacts, deadlines, listing, messages, people, raw
 from storage.transaction import Tx
 
+_AFTER_ANSWER = (model.CloseReason.RESOLVED, model.CloseReason.NO_REPLY)
 View = listing.View
 Page = listing.Page
 Item = listing.Item
@@ -71,16 +72,13 @@ async def overview(desk: Desk, person: model.Person) -> Overview:
 
     def act(tx: Tx) -> Overview:
         open_ = alarms.open_(tx, person.office_id)
-        numbers = {
-            a.complaint_id: complaints.get(tx, a.complaint_id).number for a in open_ if a.complaint_id is not None
-        }
         return Overview(
             listing.counts(tx, person.office_id, now, until, person.id),
             raw.count_quarantined(tx, person.office_id),
             open_,
             alarms.count_open(tx, person.office_id),
             alarms.health(tx, person.office_id),
-            numbers,
+            alarms.numbers(tx, person.office_id),
         )
 
     return await desk.store.read(act)
@@ -93,7 +91,7 @@ async def details(desk: Desk, person: model.Person, number: ids.Number) -> Detai
     def act(tx: Tx) -> Details:
         complaint = complaints.by_number(tx, person.office_id, number)
         known = contacts.get(tx, complaint.contact_id)
-        account = desk.account(complaint.account)
+        account = desk.account_of(complaint)
         window = account.capabilities.reply_window
         last = known.contact.last_inbound_at
         given = acknowledge.variables(office, complaint, known.contact.name)
@@ -132,7 +130,7 @@ async def close(
             return
         if complaint.assignee_id not in (None, person.id) and person.role is not model.Role.SUPERVISOR:
             raise errors.StaleDecision("Pengaduan ini sedang ditangani petugas lain.")
-        if reason is model.CloseReason.RESOLVED and complaint.answered_at is None:
+        if reason in _AFTER_ANSWER and complaint.answered_at is None:
             raise errors.NotAllowed("Jawab warga terlebih dahulu, lalu tutup pengaduan.")
         for clock in deadlines.unmet_of(tx, complaint.id):
             deadlines.cancelled(tx, clock)
@@ -150,7 +148,7 @@ async def close(
             close_reason=reason,
             due_at=None,
         )
-        account = desk.account(complaint.account)
+        account = desk.account_of(complaint)
         if tell and account.capabilities.answerable:
             known = contacts.get(tx, complaint.contact_id).contact
             given = acknowledge.variables(office, locked.complaint, known.name)
@@ -169,7 +167,7 @@ async def close(
 async def reopen(desk: Desk, person: model.Person, complaint_id: ids.ComplaintId, reason: str) -> None:
     """Open a closed complaint again, with the reason; the response clock starts anew."""
     require(person, *WORKERS)
-    reason = plain.one_line(reason, 200)
+    reason = privacy.mask(plain.one_line(reason, 200))
     if not reason:
         raise errors.NotAllowed("Sebutkan alasan membuka kembali.")
     now = desk.clock.now()
@@ -180,7 +178,7 @@ async def reopen(desk: Desk, person: model.Person, complaint_id: ids.ComplaintId
             return
         rule = desk.offices.response_rule(person.office_id, locked.complaint.intake)
         deadline = desk.offices.start_clock(tx, person.office_id, rule, now)
-        deadlines.add(tx, person.office_id, complaint_id, deadline)
+        escalation.promise(tx, complaint_id, desk.account_of(locked.complaint), deadline, now)
         complaints.change(
             tx,
             locked,
@@ -203,7 +201,7 @@ async def reopen(desk: Desk, person: model.Person, complaint_id: ids.ComplaintId
 async def reveal(desk: Desk, person: model.Person, number: ids.Number, message_id: ids.MessageId, purpose: str) -> str:
     """Return a message's text with its personal numbers, for a purpose that is logged."""
     require(person, *WORKERS)
-    purpose = plain.one_line(purpose, 200)
+    purpose = privacy.mask(plain.one_line(purpose, 200))
     if not purpose:
         raise errors.NotAllowed("Sebutkan keperluan menampilkan nomor.")
     now = desk.clock.now()

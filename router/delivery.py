@@ -12,7 +12,7 @@ from typing import cast
 
 import structlog
 
-from core import errors, model, ports
+from core import errors, ids, model, ports
 from router import receipts
 from router.desk import SYSTEM, Desk
 from storage import alarms, outbox
@@ -121,8 +121,6 @@ class DeliveryWorker:
         if entry.opted_out:
             raise errors.RecipientOptedOut("the contact asked not to be written to")
         now = self._desk.clock.now()
-        if now - entry.created_at > GIVE_UP_AFTER:
-            raise errors.PermanentSendError("could not be sent for two days")
         window = sender.capabilities.reply_window
         opened_at = entry.window_opened_at
         message = model.OutboundMessage(
@@ -151,37 +149,50 @@ def _record(tx: Tx, entry: model.OutboxEntry, outcome: str | errors.SendError, n
     sent = outbox.get(tx, entry.id)
     if sent.attempts != entry.attempts:
         return  # a person sent it again meanwhile: this attempt no longer counts
+    if isinstance(outcome, str):
+        _accepted(tx, sent, outcome, now)
+    elif sent.state is model.DeliveryState.UNCERTAIN:  # the lease ended before the outcome could be written down
+        if not isinstance(outcome, errors.UncertainSendError):
+            alarms.clear(tx, sent.office_id, receipts.uncertain_key(sent), now, SYSTEM)
+            _not_sent(tx, sent, outcome, now)
+    elif sent.state is model.DeliveryState.SENDING:
+        _not_sent(tx, sent, outcome, now)
+
+
+def _not_sent(tx: Tx, sent: outbox.Sent, outcome: errors.SendError, now: datetime) -> None:
     match outcome:
-        case str():
-            _accepted(tx, sent, outcome, now)
         case errors.TransientSendError():
             _postponed(tx, sent, outcome, now)
         case errors.AccountSuspended():
             _suspended(tx, sent, outcome, now)
         case errors.UncertainSendError():
-            if sent.state is model.DeliveryState.SENDING:
-                outbox.settle(
-                    tx,
-                    sent,
-                    model.DeliveryState.UNCERTAIN,
-                    now,
-                    next_at=now + UNCERTAIN_WAIT,
-                    error=str(outcome),
-                    code=outcome.code,
-                )
+            outbox.settle(
+                tx,
+                sent,
+                model.DeliveryState.UNCERTAIN,
+                now,
+                next_at=now + UNCERTAIN_WAIT,
+                error=str(outcome),
+                code=outcome.code,
+            )
         case _:
-            if sent.state is model.DeliveryState.SENDING:
-                outbox.settle(tx, sent, model.DeliveryState.FAILED, now, error=str(outcome), code=outcome.code)
-                receipts.failed(tx, sent, now, str(outcome))
+            _failed(tx, sent, outcome, now)
+
+
+def _failed(tx: Tx, sent: outbox.Sent, error: errors.SendError, now: datetime) -> None:
+    outbox.settle(tx, sent, model.DeliveryState.FAILED, now, error=str(error), code=error.code)
+    receipts.failed(tx, sent, now, str(error))
 
 
 def _postponed(tx: Tx, sent: outbox.Sent, error: errors.TransientSendError, now: datetime) -> None:
-    if sent.state is not model.DeliveryState.SENDING:
+    if now - sent.created_at > GIVE_UP_AFTER:
+        _failed(tx, sent, errors.PermanentSendError(f"could not be sent for two days: {error}", error.code), now)
         return
     pause = min(_FIRST_PAUSE * 2 ** (min(sent.attempts, 12) - 1), _LONGEST_PAUSE)
     pause = max(pause * random.uniform(0.5, 1.5), error.retry_after or timedelta())  # noqa: S311
     outbox.settle(tx, sent, model.DeliveryState.QUEUED, now, next_at=now + pause, error=str(error), code=error.code)
     if sent.attempts >= _TELL_AFTER:
+        alarms.set_health(tx, sent.office_id, sent.account, error=str(error))
         alarms.raise_(
             tx,
             sent.office_id,
@@ -194,7 +205,7 @@ def _postponed(tx: Tx, sent: outbox.Sent, error: errors.TransientSendError, now:
 
 
 async def sweep(desk: Desk) -> int:
-    """See to entries whose lease ended without a result, and to uncertain ones that no receipt cleared up."""
+    """See to ended leases without a result, uncertain entries that no receipt cleared up, and strayed receipts."""
     now = desk.clock.now()
     return await desk.store.write(_sweep, desk.connectors, now)
 
@@ -219,6 +230,8 @@ async def probe(desk: Desk) -> None:
 
 
 def _sweep(tx: Tx, connectors: Mapping[str, ports.Connector], now: datetime) -> int:
+    for overtaken in outbox.overtaken(tx, 200):
+        _take_early(tx, *overtaken, now)
     found = outbox.lapsed(tx, now, 200)
     for sent in found:
         connector = connectors.get(sent.account)
@@ -249,17 +262,16 @@ def _sweep(tx: Tx, connectors: Mapping[str, ports.Connector], now: datetime) -> 
 
 def _accepted(tx: Tx, sent: outbox.Sent, provider_id: str, now: datetime) -> None:
     """Write down the provider's id, and the receipts that came before we knew it."""
-    state = max(sent.state, model.DeliveryState.ACCEPTED, key=lambda s: s.rank)
-    outbox.settle(tx, sent, state, now, provider_id=provider_id)
-    if sent.state is model.DeliveryState.SENDING:
-        receipts.arrived(tx, sent, state, now)
-    for receipt in outbox.take_early(tx, sent.account, provider_id):
-        receipts.apply(tx, outbox.get(tx, sent.id), receipt, now)
+    if sent.state.rank <= model.DeliveryState.ACCEPTED.rank:  # else a receipt has told us more already
+        outbox.settle(tx, sent, model.DeliveryState.ACCEPTED, now, provider_id=provider_id)
+        receipts.arrived(tx, sent, model.DeliveryState.ACCEPTED, now)
+    _take_early(tx, sent.id, sent.account, provider_id, now)
     health = alarms.health_of(tx, sent.account)
     if (
         health.last_outbound_at is None
         or now - health.last_outbound_at > timedelta(minutes=1)
         or health.suspended_at is not None
+        or health.error is not None
     ):
         alarms.set_health(
             tx, sent.office_id, sent.account, last_outbound_at=now, error=None, suspended_at=None, retry_at=None
@@ -268,9 +280,13 @@ def _accepted(tx: Tx, sent: outbox.Sent, provider_id: str, now: datetime) -> Non
             alarms.clear(tx, sent.office_id, key, now, SYSTEM)
 
 
+def _take_early(tx: Tx, outbox_id: ids.OutboxId, account: str, provider_id: str, now: datetime) -> None:
+    for receipt in outbox.take_early(tx, account, provider_id):
+        receipts.apply(tx, outbox.get(tx, outbox_id), receipt, now)
+
+
 def _suspended(tx: Tx, sent: outbox.Sent, error: errors.AccountSuspended, now: datetime) -> None:
-    if sent.state is model.DeliveryState.SENDING:
-        outbox.settle(tx, sent, model.DeliveryState.QUEUED, now, next_at=now, error=str(error), code=error.code)
+    outbox.settle(tx, sent, model.DeliveryState.QUEUED, now, next_at=now, error=str(error), code=error.code)
     alarms.set_health(tx, sent.office_id, sent.account, suspended_at=now, retry_at=now + PROBE_EVERY, error=str(error))
     alarms.raise_(
         tx,

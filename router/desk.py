@@ -28,6 +28,15 @@ class Desk:
         except KeyError:
             raise errors.NotFound("no such account") from None
 
+    def account_of(self, complaint: model.Complaint) -> model.Account:
+        """Return the account of a complaint; by one that is not configured any more nothing can be answered."""
+        known = self.accounts.get(complaint.account)
+        if known is not None:
+            return known
+        channel = complaint.channel
+        retired = model.Capabilities(label=channel, mark=channel[:2].upper(), max_text=model.Limit(1), answerable=False)
+        return model.Account(complaint.account, channel, complaint.office_id, retired)
+
 
 def actor(person: model.Person) -> str:
     """Return how the audit log names a person."""

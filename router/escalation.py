@@ -5,7 +5,7 @@ from datetime import datetime
 
 import structlog
 
-from core import model
+from core import ids, model
 from router import acknowledge, texts
 from router.desk import SYSTEM, Desk
 from router.offices import FOLLOW_UP
@@ -31,9 +31,26 @@ async def tick(desk: Desk) -> int:
             return done
 
 
+def promise(
+    tx: Tx, complaint_id: ids.ComplaintId, account: model.Account, deadline: model.Deadline, now: datetime
+) -> None:
+    """Start a clock of a complaint; that nobody on duty can keep it is said at once."""
+    deadlines.add(tx, account.office_id, complaint_id, deadline)
+    if deadline.impossible:
+        alarms.raise_(
+            tx,
+            account.office_id,
+            model.AlarmKind.IMPOSSIBLE_DEADLINE,
+            f"impossible:{complaint_id}",
+            now,
+            complaint_id=complaint_id,
+            account=account.name,
+        )
+
+
 def _act(tx: Tx, desk: Desk, seen: deadlines.Clock, now: datetime) -> None:
     locked = complaints.lock(tx, seen.complaint_id)
-    clock = next((c for c in deadlines.of_complaint(tx, seen.complaint_id) if c.id == seen.id), None)
+    clock = deadlines.get(tx, seen.id)
     if clock is None or clock.state is not model.DeadlineState.PENDING:
         return  # somebody answered, or another process was first
     if now < clock.deadline.due_at:
@@ -77,7 +94,7 @@ def _breach(tx: Tx, desk: Desk, locked: complaints.Locked, clock: deadlines.Cloc
         tx, locked, now, SYSTEM, "breached", facts, breached_at=clock.deadline.due_at, queue=model.Queue.SUPERVISOR
     )
     _log.warning("deadline_breached", complaint=locked.complaint.id, clock=clock.deadline.clock)
-    account = desk.account(locked.complaint.account)
+    account = desk.account_of(locked.complaint)
     contact = contacts.get(tx, locked.complaint.contact_id).contact
     if not account.capabilities.answerable or contact.opted_out_at is not None:
         return

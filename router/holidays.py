@@ -23,6 +23,7 @@ async def load(desk: Desk) -> None:
 async def seed(desk: Desk) -> int:
     """Add what is known of this year and the next; what people changed stays. Returns how many were added.
 
+    Also reckons anew what a change reached too late: a deadline begun elsewhere meanwhile, changed service hours.
     Raises the alarm for a coming year whose joint leave (cuti bersama) is not known yet, from December on.
     """
     now = desk.clock.now()
@@ -48,9 +49,8 @@ async def seed(desk: Desk) -> int:
 
     added = await desk.store.write(act)
     await load(desk)
-    if added:
-        for office in desk.offices:
-            await reckon(desk, office.id)
+    for office in desk.offices:
+        await reckon(desk, office.id)
     return added
 
 
@@ -124,12 +124,15 @@ def _reckon(
     deadlines.keep_calendar(tx, serving.version, serving.to_json())
     found = deadlines.pending_under_other_calendar(tx, office_id, serving.version, after, _BATCH)
     moved = 0
-    for clock in found:
+    for seen in found:
+        locked = complaints.lock(tx, seen.complaint_id)
+        clock = deadlines.get(tx, seen.id)
+        if clock is None or clock.state is not model.DeadlineState.PENDING:
+            continue
         deadline = clocks.recompute(clock.deadline, serving)
         deadlines.reckoned(tx, clock, deadline, now - timedelta(seconds=1))
         if deadline.due_at != clock.deadline.due_at:
             moved += 1
-            locked = complaints.lock(tx, clock.complaint_id)
             facts = {
                 "clock": deadline.clock,
                 "before": clock.deadline.due_at.isoformat(),

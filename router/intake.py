@@ -1,7 +1,7 @@
 """From a raw request to a complaint: verified, read, stored and acknowledged in one transaction."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import cast
 
@@ -9,9 +9,9 @@ import structlog
 
 from core import errors, ids, model, ports, privacy
 from core import text as plain
-from router import acknowledge, receipts, texts
-from router.desk import SYSTEM, Desk, actor
-from storage import alarms, audit, complaints, contacts, deadlines, messages, raw
+from router import acknowledge, escalation, receipts, texts
+from router.desk import SYSTEM, WORKERS, Desk, actor, require
+from storage import alarms, audit, complaints, contacts, messages, raw
 from storage.transaction import Tx
 
 _log = structlog.get_logger()
@@ -81,35 +81,34 @@ async def receive_message(
     origin: str,
     intake: model.Intake | None = None,
 ) -> Registered:
-    """Take in one message that an edge has already read (form, catch-up); the same one twice gives the same answer."""
+    """Take in one message that an edge has already read (form, catch-up); the same one twice gives the same answer.
+
+    NotFound for one that belongs to no complaint: a STOP of somebody who has none, which is heeded all the same.
+    """
     account = desk.account(request.account)
 
-    def act(tx: Tx) -> Registered:
+    def act(tx: Tx) -> Registered | None:
         raw_id = raw.add(tx, account.office_id, origin, request)
         _message(tx, desk, account, inbound, raw_id, request.received_at)
         complaint_id = messages.complaint_of(tx, account.name, inbound.provider_id)
         if complaint_id is None:
-            raise errors.NotFound("the message belongs to no complaint")
+            return None
         complaint = complaints.get(tx, complaint_id)
         return Registered(complaint.number, complaints.pin(tx, complaint), complaint.due_at)
 
-    return await desk.store.write(act)
+    registered = await desk.store.write(act)
+    if registered is None:
+        raise errors.NotFound("the message belongs to no complaint")
+    return registered
 
 
-async def quarantine(desk: Desk, account: model.Account, request: ports.RawRequest, reason: str) -> None:
+async def quarantine(
+    desk: Desk, account: model.Account, request: ports.RawRequest, reason: str, origin: str = "webhook"
+) -> None:
     """Keep what cannot be trusted or read where an admin sees it."""
 
     def act(tx: Tx) -> None:
-        raw_id = raw.add(tx, account.office_id, "webhook", request, reason)
-        alarms.raise_(
-            tx,
-            account.office_id,
-            model.AlarmKind.QUARANTINE,
-            f"quarantine:{account.name}",
-            request.received_at,
-            account=account.name,
-            note=reason,
-        )
+        raw_id = raw.add(tx, account.office_id, origin, request, reason)
         audit.append_office(
             tx,
             account.office_id,
@@ -119,6 +118,15 @@ async def quarantine(desk: Desk, account: model.Account, request: ports.RawReque
             raw=raw_id,
             account=account.name,
             reason=reason,
+        )
+        alarms.raise_(
+            tx,
+            account.office_id,
+            model.AlarmKind.QUARANTINE,
+            f"quarantine:{account.name}",
+            request.received_at,
+            account=account.name,
+            note=reason,
         )
 
     await desk.store.write(act)
@@ -132,9 +140,14 @@ async def in_quarantine(desk: Desk, office_id: str) -> list[raw.RawItem]:
 async def replay(desk: Desk, raw_id: int, by: model.Person | None = None) -> bool:
     """Read a raw item again with today's connector; return whether it is settled now.
 
-    What failed its signature is verified again (tokens may have been mended), unless a person vouches for it.
+    What failed its signature is verified again (tokens may have been mended), unless a person vouches for it. Its
+    clocks run from when it first reached us. NotFound for an item of another office.
     """
     item = await desk.store.read(lambda tx: raw.get(tx, raw_id))
+    if by is not None:
+        require(by, *WORKERS)
+        if item.office_id != by.office_id:
+            raise errors.NotFound("no such item")
     account = desk.account(item.request.account)
     connector = _webhook(desk, account)
     try:
@@ -143,14 +156,19 @@ async def replay(desk: Desk, raw_id: int, by: model.Person | None = None) -> boo
         events = connector.parse(item.request)
     except (errors.SignatureError, errors.PayloadError):
         return False
+    except Exception:  # noqa: BLE001
+        _log.exception("parse_failed", account=account.name)
+        return False
     now = desk.clock.now()
 
     def act(tx: Tx) -> None:
         for event in events:
-            _event(tx, desk, account, event, item.id, item.request.received_at)
+            if isinstance(event, model.InboundMessage):
+                received_at = item.request.received_at
+                event = replace(event, sent_at=min(event.sent_at or received_at, received_at))  # noqa: PLW2901
+            _event(tx, desk, account, event, item.id, now)
         raw.settle(tx, item, "processed", None, SYSTEM if by is None else actor(by), now)
-        if raw.count_quarantined(tx, account.office_id) == 0:
-            alarms.clear(tx, account.office_id, f"quarantine:{account.name}", now, SYSTEM)
+        _clear_if_last(tx, item, SYSTEM, now)
 
     await desk.store.write(act)
     return True
@@ -158,6 +176,8 @@ async def replay(desk: Desk, raw_id: int, by: model.Person | None = None) -> boo
 
 async def dismiss(desk: Desk, raw_id: int, by: model.Person, reason: str) -> None:
     """Take an item out of quarantine unread, with the reason."""
+    require(by, *WORKERS)
+    reason = privacy.mask(plain.one_line(reason, 200))
     now = desk.clock.now()
 
     def act(tx: Tx) -> None:
@@ -165,10 +185,15 @@ async def dismiss(desk: Desk, raw_id: int, by: model.Person, reason: str) -> Non
         if item.office_id != by.office_id or item.state != "quarantined":
             raise errors.NotFound("no such item in quarantine")
         raw.settle(tx, item, "dismissed", reason, actor(by), now)
-        if raw.count_quarantined(tx, item.office_id) == 0:
-            alarms.clear(tx, item.office_id, f"quarantine:{item.request.account}", now, actor(by))
+        _clear_if_last(tx, item, actor(by), now)
 
     await desk.store.write(act)
+
+
+def _clear_if_last(tx: Tx, item: raw.RawItem, by: str, now: datetime) -> None:
+    account = item.request.account
+    if raw.count_quarantined(tx, item.office_id, account) == 0:
+        alarms.clear(tx, item.office_id, f"quarantine:{account}", now, by)
 
 
 def _store(
@@ -197,11 +222,12 @@ def _message(
     """Store one message, once. The unique index decides; this look only spares what comes twice."""
     if messages.is_known(tx, account.name, inbound.provider_id):
         return
-    contact = contacts.seen(tx, account.office_id, account.name, inbound, now)
+    contact = contacts.seen(tx, account.office_id, account.name, inbound, min(inbound.sent_at or now, now))
     latest = None if contact.is_new else complaints.lock_latest_of_contact(tx, contact.id)
-    if inbound.consent is not None or contact.opted_out_at is not None:
+    wants_out = inbound.consent is model.Consent.OUT
+    if contact.is_latest and wants_out != (contact.opted_out_at is not None):
         # Whoever writes again wants an answer; only a bare STOP closes the line.
-        contacts.set_opted_out(tx, contact.id, now if inbound.consent is model.Consent.OUT else None)
+        contacts.set_opted_out(tx, contact.id, now if wants_out else None)
     if inbound.consent is not None and (latest is None or not latest.complaint.state.is_open):
         audit.append_office(
             tx, account.office_id, now, SYSTEM, f"consent_{inbound.consent}", contact=contact.id, raw=raw_id
@@ -214,9 +240,9 @@ def _message(
 
 
 def _joins(desk: Desk, latest: model.Complaint, inbound: model.InboundMessage, now: datetime) -> bool:
-    if latest.state.is_open or latest.closed_at is None:
-        return True
-    return now < latest.closed_at + desk.offices.get(latest.office_id).reopen_within and not inbound.is_automatic
+    if latest.state.is_open or latest.closed_at is None or inbound.is_automatic:
+        return True  # what a machine writes after the end is kept there, and opens nothing
+    return now < latest.closed_at + desk.offices.get(latest.office_id).reopen_within
 
 
 def _register(
@@ -239,17 +265,7 @@ def _register(
     facts = {"account": account.name, "due_at": deadline.due_at.isoformat(), "rule": deadline.clock, "raw": raw_id}
     complaints.add(tx, complaint, now + office.burst_window, SYSTEM, facts)
     _add_message(tx, complaint, inbound, raw_id, now)
-    deadlines.add(tx, office.id, complaint.id, deadline)
-    if deadline.impossible:
-        alarms.raise_(
-            tx,
-            office.id,
-            model.AlarmKind.IMPOSSIBLE_DEADLINE,
-            f"impossible:{complaint.id}",
-            now,
-            complaint_id=complaint.id,
-            account=account.name,
-        )
+    escalation.promise(tx, complaint.id, account, deadline, now)
     if _is_acknowledged(account, inbound):
         acknowledge.first(tx, desk.offices, account, complaint, contact, now)
 
@@ -268,7 +284,7 @@ def _join(
         and not inbound.is_automatic
         and inbound.consent is None
     ):
-        columns |= _restart(tx, desk, complaint, min(inbound.sent_at or now, now))
+        columns |= _restart(tx, desk, account, complaint, min(inbound.sent_at or now, now), now)
     action = "reopened" if was_closed and "state" in columns else "message_received"
     locked = complaints.change(tx, locked, now, SYSTEM, action, {"message": message_id, "raw": raw_id}, **columns)
     if not _is_acknowledged(account, inbound):
@@ -283,11 +299,13 @@ def _join(
         complaints.cover(tx, complaint.id, until)
 
 
-def _restart(tx: Tx, desk: Desk, complaint: model.Complaint, received_at: datetime) -> dict[str, object]:
+def _restart(
+    tx: Tx, desk: Desk, account: model.Account, complaint: model.Complaint, received_at: datetime, now: datetime
+) -> dict[str, object]:
     """Start the response clock anew for what the citizen wrote after our answer; return the complaint's columns."""
     rule = desk.offices.response_rule(complaint.office_id, complaint.intake)
     deadline = desk.offices.start_clock(tx, complaint.office_id, rule, received_at)
-    deadlines.add(tx, complaint.office_id, complaint.id, deadline)
+    escalation.promise(tx, complaint.id, account, deadline, now)
     state = model.ComplaintState.NEW if complaint.assignee_id is None else model.ComplaintState.IN_PROGRESS
     return {
         "state": state, "due_at": deadline.due_at, "closed_at": None, "close_reason": None, "breached_at": None,

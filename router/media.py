@@ -1,7 +1,7 @@
 """Fetching the files of messages from providers: capped, sniffed, stored inert, asked for again while missing."""
 
 import asyncio
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import cast
 
 import structlog
@@ -41,7 +41,7 @@ async def _fetch(desk: Desk, entry: messages.FileEntry) -> None:
     except errors.MediaRefused as error:
         await desk.store.write(_refused, desk, entry, str(error))
     except errors.MediaNotReady as error:
-        await desk.store.write(_postponed, desk, entry, str(error))
+        await desk.store.write(_postponed, desk, entry, str(error), error.retry_at)
     except Exception as error:  # noqa: BLE001
         _log.exception("media_failed", attachment=entry.id, account=entry.account)
         await desk.store.write(_postponed, desk, entry, type(error).__name__)
@@ -54,11 +54,14 @@ def _stored(tx: Tx, entry: messages.FileEntry, stored: model.StoredFile) -> None
     tx.publish(model.Event(entry.office_id, "complaint", str(entry.complaint_id)))
 
 
-def _postponed(tx: Tx, desk: Desk, entry: messages.FileEntry, reason: str) -> None:
+def _postponed(
+    tx: Tx, desk: Desk, entry: messages.FileEntry, reason: str, retry_at: datetime | None = None
+) -> None:
     if entry.attempts > len(_PAUSES):
         _refused(tx, desk, entry, reason)
     else:
-        messages.file_postponed(tx, entry, desk.clock.now() + _PAUSES[entry.attempts - 1], reason)
+        next_at = desk.clock.now() + _PAUSES[entry.attempts - 1]
+        messages.file_postponed(tx, entry, max(next_at, retry_at or next_at), reason)
 
 
 def _refused(tx: Tx, desk: Desk, entry: messages.FileEntry, reason: str) -> None:

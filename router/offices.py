@@ -46,6 +46,7 @@ class Offices:
         self._calendars: dict[str, calendar.ServiceCalendar] = {
             office.id: _calendar(office, ()) for office in self._offices.values()
         }
+        self._kept: set[str] = set()  # versions of calendars that are known to be stored
 
     def __iter__(self) -> Iterator[Office]:
         return iter(self._offices.values())
@@ -70,7 +71,9 @@ class Offices:
     def start_clock(self, tx: Tx, office_id: str, rule: clocks.Rule, started_at: datetime) -> model.Deadline:
         """Reckon a deadline and keep the calendar that it was reckoned by."""
         serving = self._calendars[office_id]
-        deadlines.keep_calendar(tx, serving.version, serving.to_json())
+        if serving.version not in self._kept:
+            deadlines.keep_calendar(tx, serving.version, serving.to_json())
+            tx.committed.append(lambda: self._kept.add(serving.version))
         return clocks.start(rule, started_at, serving)
 
 

@@ -49,6 +49,16 @@ async def sign_in(desk: Desk, office_id: str, username: str, password: str, code
     token = secrets.token_urlsafe(32)
 
     def act(tx: Tx) -> None:
+        # While the password was verified, others may have tried as well: the lock and the code hold for them too.
+        current = people.credentials(tx, office_id, username)
+        if (
+            current is None
+            or current.password_hash != known.password_hash
+            or not current.person.is_active
+            or (current.locked_until is not None and current.locked_until > now)
+            or (counter is not None and current.totp_used is not None and counter <= current.totp_used)
+        ):
+            raise errors.NotAllowed(_WRONG)
         people.set_trials(tx, known.person.id, 0, None)
         if counter is not None:
             people.set_totp_used(tx, known.person.id, counter)

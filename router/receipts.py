@@ -29,6 +29,8 @@ def apply(tx: Tx, sent: outbox.Sent, receipt: model.DeliveryReceipt, now: dateti
     if receipt.state.rank <= sent.state.rank:
         return
     is_failed = receipt.state is model.DeliveryState.FAILED
+    if is_failed and sent.state is model.DeliveryState.QUEUED:
+        return  # of an attempt that is over: it is going to be sent again
     outbox.settle(
         tx,
         sent,
@@ -45,21 +47,18 @@ def apply(tx: Tx, sent: outbox.Sent, receipt: model.DeliveryReceipt, now: dateti
 
 
 def arrived(tx: Tx, sent: outbox.Sent, state: model.DeliveryState, now: datetime) -> None:
-    """Withdraw the alarms of an entry that left after all; an answer that had failed stops its clocks again."""
+    """Withdraw the alarms of an entry that left; an answer thought to have failed stops its clocks again."""
     if state not in _ARRIVED:
         return
     alarms.clear(tx, sent.office_id, failure_key(sent), now, SYSTEM)
     alarms.clear(tx, sent.office_id, uncertain_key(sent), now, SYSTEM)
-    if sent.kind is model.MessageKind.ANSWER and sent.state in (
-        model.DeliveryState.FAILED,
-        model.DeliveryState.QUEUED,
-        model.DeliveryState.UNCERTAIN,
-    ):
+    if sent.kind is model.MessageKind.ANSWER and sent.state is model.DeliveryState.FAILED:
         _stop_clocks(tx, sent, now)
 
 
 def failed(tx: Tx, sent: outbox.Sent, now: datetime, reason: str | None) -> None:
     """Raise the alarm for an entry that will not arrive; an answer that failed is no answer: its clocks run on."""
+    locked = complaints.lock(tx, sent.complaint_id)  # before the alarm: who closes a complaint takes them so
     kind = _ALARM.get(sent.kind, model.AlarmKind.NOTICE_FAILED)
     alarms.raise_(
         tx,
@@ -71,10 +70,9 @@ def failed(tx: Tx, sent: outbox.Sent, now: datetime, reason: str | None) -> None
         account=sent.account,
         note=reason,
     )
-    locked = complaints.lock(tx, sent.complaint_id)
     columns = {}
     if sent.kind is model.MessageKind.ANSWER and locked.complaint.state is model.ComplaintState.WAITING_CITIZEN:
-        columns = _resume(tx, locked.complaint, now)
+        columns = _resume(tx, locked.complaint, sent, now)
     complaints.change(
         tx, locked, now, SYSTEM, "delivery_failed", {"message": sent.id, "kind": sent.kind, "reason": reason}, **columns
     )
@@ -88,17 +86,24 @@ def uncertain_key(sent: outbox.Sent) -> str:
     return f"uncertain:{sent.id}"
 
 
-def _resume(tx: Tx, complaint: model.Complaint, now: datetime) -> dict[str, object]:
-    """Let the clocks that the failed answer stopped run on; return the complaint's columns."""
+def _resume(tx: Tx, complaint: model.Complaint, sent: outbox.Sent, now: datetime) -> dict[str, object]:
+    """Let the clocks that the failed answer stopped run on; return the complaint's columns.
+
+    What was stopped by an earlier answer, or began after this one was written, does not hang on it.
+    """
     resumed = [
-        c
-        for c in deadlines.of_complaint(tx, complaint.id)
-        if c.met_at is not None and c.met_at == complaint.answered_at
+        clock
+        for clock in deadlines.of_complaint(tx, complaint.id)
+        if clock.met_at is not None
+        and clock.met_at == complaint.answered_at
+        and clock.deadline.started_at <= sent.created_at <= clock.met_at
     ]
+    if not resumed:
+        return {}
     for clock in resumed:
         deadlines.resumed(tx, clock, now)
     state = model.ComplaintState.NEW if complaint.assignee_id is None else model.ComplaintState.IN_PROGRESS
-    due_at = min((clock.deadline.due_at for clock in resumed), default=now)
+    due_at = min(clock.deadline.due_at for clock in resumed)
     return {"state": state, "due_at": due_at, "answered_at": None}
 
 
@@ -106,6 +111,8 @@ def _stop_clocks(tx: Tx, sent: outbox.Sent, now: datetime) -> None:
     locked = complaints.lock(tx, sent.complaint_id)
     if locked.complaint.state not in (model.ComplaintState.NEW, model.ComplaintState.IN_PROGRESS):
         return
+    if locked.complaint.last_message_at > sent.created_at:
+        return  # the citizen wrote again since: that is not answered
     unmet = deadlines.unmet_of(tx, sent.complaint_id)
     for clock in unmet:
         deadlines.met(tx, clock, now)

@@ -1,8 +1,9 @@
 """Everything the system writes to a citizen by itself: formal Indonesian, per form of text."""
 
+import functools
+import re
 from collections.abc import Mapping
 from datetime import datetime
-from string import Template
 from zoneinfo import ZoneInfo
 
 from core.model import Content, MessageKind, TextForm
@@ -89,18 +90,29 @@ _BY_FORM: Mapping[tuple[MessageKind, TextForm], str] = {
 }
 
 
+def _fill(template: str, variables: Mapping[str, str]) -> str:
+    """Put in the value of each `$name`; KeyError when one is missing."""
+    return _printf(template) % {**variables, "aman": SAFETY}
+
+
+@functools.cache
+def _printf(template: str) -> str:
+    # The % operator fills ten times as fast as string.Template, whose form reads better.
+    return re.sub(r"\$(\w+)", r"%(\1)s", template.replace("%", "%%"))
+
+
 def render(kind: MessageKind, form: TextForm, variables: Mapping[str, str]) -> str:
     """Return the text of a kind of message; KeyError when a variable of it is missing."""
-    return Template(_BY_FORM[kind, form]).substitute(variables, aman=SAFETY)
+    return _fill(_BY_FORM[kind, form], variables)
 
 
 def received_while_closed(form: TextForm, variables: Mapping[str, str]) -> str:
-    return Template(_SHORT_CLOSED if form is TextForm.SHORT else _RECEIVED_CLOSED).substitute(variables, aman=SAFETY)
+    return _fill(_SHORT_CLOSED if form is TextForm.SHORT else _RECEIVED_CLOSED, variables)
 
 
 def reopened(form: TextForm, variables: Mapping[str, str]) -> str:
     short = "$singkat: Laporan no $nomor kami buka kembali, dijawab paling lambat $batas_singkat."
-    return Template(short if form is TextForm.SHORT else _REOPENED).substitute(variables, aman=SAFETY)
+    return _fill(short if form is TextForm.SHORT else _REOPENED, variables)
 
 
 def further(form: TextForm, variables: Mapping[str, str], *, has_deadline: bool) -> str:
@@ -108,8 +120,8 @@ def further(form: TextForm, variables: Mapping[str, str], *, has_deadline: bool)
     short = " Dijawab paling lambat $batas_singkat."
     given = {
         **variables,
-        "janji": Template(promise).substitute(variables) if has_deadline else "",
-        "janji_singkat": Template(short).substitute(variables) if has_deadline else "",
+        "janji": _fill(promise, variables) if has_deadline else "",
+        "janji_singkat": _fill(short, variables) if has_deadline else "",
     }
     return render(MessageKind.FURTHER_ACKNOWLEDGEMENT, form, given)
 
@@ -117,7 +129,7 @@ def further(form: TextForm, variables: Mapping[str, str], *, has_deadline: bool)
 def answer(form: TextForm, body: str, variables: Mapping[str, str]) -> str:
     """Return the text that leaves for an answer: what the admin wrote, between the office's opening and closing."""
     if form is TextForm.SHORT:
-        return f"{Template('$singkat $nomor').substitute(variables)}: {body}"
+        return f"{_fill('$singkat $nomor', variables)}: {body}"
     opening, closing = answer_frame(form, variables)
     return f"{opening}\n\n{body}\n\n{closing}"
 
@@ -125,8 +137,8 @@ def answer(form: TextForm, body: str, variables: Mapping[str, str]) -> str:
 def answer_frame(form: TextForm, variables: Mapping[str, str]) -> tuple[str, str]:
     """Return what stands before and after the admin's own words, for showing beside the composer."""
     if form is TextForm.SHORT:
-        return Template("$singkat $nomor:").substitute(variables), ""
-    return Template(ANSWER_OPENING).substitute(variables), Template(ANSWER_CLOSING).substitute(variables)
+        return _fill("$singkat $nomor:", variables), ""
+    return _fill(ANSWER_OPENING, variables), _fill(ANSWER_CLOSING, variables)
 
 
 def salutation(name: str | None) -> str:
@@ -137,20 +149,24 @@ def salutation(name: str | None) -> str:
 def moment(at: datetime, zone: ZoneInfo) -> str:
     """`Selasa, 24 November 2026 pukul 09.12 WIB`."""
     local = at.astimezone(zone)
-    return f"{_DAYS[local.weekday()]}, {local.day} {_MONTHS[local.month - 1]} {local.year} pukul {clock_time(at, zone)}"
+    return f"{_DAYS[local.weekday()]}, {local.day} {_MONTHS[local.month - 1]} {local.year} pukul {_clock_time(local)}"
 
 
 def short_moment(at: datetime, zone: ZoneInfo) -> str:
     """`24/11/2026 09.12 WIB`."""
-    return f"{at.astimezone(zone):%d/%m/%Y} {clock_time(at, zone)}"
+    local = at.astimezone(zone)
+    return f"{local.day:02}/{local.month:02}/{local.year} {_clock_time(local)}"
 
 
 def clock_time(at: datetime, zone: ZoneInfo) -> str:
     """`09.12 WIB`; a zone that is not Indonesian shows its own abbreviation."""
-    local = at.astimezone(zone)
+    return _clock_time(at.astimezone(zone))
+
+
+def _clock_time(local: datetime) -> str:
     offset = local.utcoffset()
     hours = 0 if offset is None else offset.total_seconds() / 3600
-    return f"{local:%H.%M} {_ZONES.get(int(hours), local.tzname())}"
+    return f"{local.hour:02}.{local.minute:02} {_ZONES.get(int(hours)) or local.tzname()}"
 
 
 def closed_because(reason: calendar.ClosedReason) -> str:

@@ -12,6 +12,7 @@ from storage.transaction import Tx
 
 _t = tables.alarm
 _h = tables.health
+_c = tables.complaint
 _open = sa.text("cleared_at IS NULL")
 
 
@@ -48,6 +49,13 @@ _OPEN = (
     .limit(sa.bindparam("count"))
 )
 _COUNT = sa.select(sa.func.count()).where(_t.c.office_id == sa.bindparam("office_id"), _t.c.cleared_at.is_(None))
+_NUMBERS = (
+    sa.select(_c.c.id, _c.c.prefix, _c.c.year, _c.c.sequence)
+    .select_from(_t.join(_c, _c.c.id == _t.c.complaint_id))
+    .where(_t.c.office_id == sa.bindparam("office_id"), _t.c.cleared_at.is_(None))
+    .order_by(_t.c.raised_at.desc())
+    .limit(sa.bindparam("count"))
+)
 _OF_COMPLAINT = sa.select(_t).where(_t.c.complaint_id == sa.bindparam("complaint_id"), _t.c.cleared_at.is_(None))
 _HEALTH = sa.select(_h).where(_h.c.office_id == sa.bindparam("office_id"))
 _HEALTH_OF = sa.select(_h).where(_h.c.account == sa.bindparam("account"))
@@ -96,6 +104,12 @@ def clear_for_complaint(
 def open_(tx: Tx, office_id: str, count: int = 100) -> list[model.Alarm]:
     """Return open alarms, newest first."""
     return [_alarm(row) for row in tx.all(_OPEN, office_id=office_id, count=count)]
+
+
+def numbers(tx: Tx, office_id: str, count: int = 100) -> dict[ids.ComplaintId, ids.Number]:
+    """Return the public numbers of the complaints that the newest open alarms speak of."""
+    rows = tx.all(_NUMBERS, office_id=office_id, count=count)
+    return {ids.ComplaintId(row.id): ids.Number(row.prefix, row.year, row.sequence) for row in rows}
 
 
 def count_open(tx: Tx, office_id: str) -> int:

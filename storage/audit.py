@@ -7,7 +7,7 @@ chain stands on its complaint, so a cut-off end is seen; a seal covers all rows 
 import itertools
 import json
 from collections.abc import Iterator, Mapping
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Any, NamedTuple
 
 import sqlalchemy as sa
@@ -21,6 +21,7 @@ from storage.vault import Vault
 OFFICE_CHAIN = 0
 _START = bytes(32)
 _BATCH = 5000
+_BELOW_ALL = -(2**63)
 
 
 class Head(NamedTuple):
@@ -56,10 +57,8 @@ _CHAINS = (
     sa.select(tables.audit)
     .where(
         tables.audit.c.office_id == sa.bindparam("office_id"),
-        sa.or_(
-            tables.audit.c.chain > sa.bindparam("chain"),
-            sa.and_(tables.audit.c.chain == sa.bindparam("chain"), tables.audit.c.sequence > sa.bindparam("sequence")),
-        ),
+        sa.tuple_(tables.audit.c.chain, tables.audit.c.sequence)
+        > sa.tuple_(sa.bindparam("chain", type_=sa.BigInteger), sa.bindparam("sequence", type_=sa.BigInteger)),
     )
     .order_by(tables.audit.c.chain, tables.audit.c.sequence)
     .limit(sa.bindparam("count"))
@@ -81,8 +80,11 @@ _SEALS = (
     .where(tables.audit_seal.c.office_id == sa.bindparam("office_id"))
     .order_by(tables.audit_seal.c.through_id)
 )
-_NEWEST_BEFORE = sa.select(sa.func.max(tables.audit.c.id)).where(
-    tables.audit.c.office_id == sa.bindparam("office_id"), tables.audit.c.id < sa.bindparam("before")
+_NEWEST_BEFORE = (
+    sa.select(tables.audit.c.id)
+    .where(tables.audit.c.office_id == sa.bindparam("office_id"), tables.audit.c.id < sa.bindparam("before"))
+    .order_by(tables.audit.c.id.desc())
+    .limit(1)
 )
 
 
@@ -91,11 +93,12 @@ def append(
 ) -> Head:
     """Add a row after `head`; return the new head, which the caller stores with the chain's owner."""
     text = canonical({key: str(value) for key, value in facts.items() if value is not None})
+    row_id = tx.new_id()
     sequence = head.sequence + 1
-    digest = _digest(tx.vault, office_id, chain, sequence, at, actor, action, text, head.hash)
+    digest = _digest(tx.vault, row_id, office_id, chain, sequence, at, actor, action, text, head.hash)
     tx.add(
         tables.audit,
-        id=tx.new_id(),
+        id=row_id,
         office_id=office_id,
         chain=chain,
         sequence=sequence,
@@ -154,7 +157,16 @@ def _verify_chains(tx: Tx, office_id: str) -> Iterator[str]:  # noqa: C901
         fault = None
         for row in rows:
             right = _digest(
-                tx.vault, office_id, chain, head.sequence + 1, row.at, row.actor, row.action, row.facts, head.hash
+                tx.vault,
+                row.id,
+                office_id,
+                chain,
+                head.sequence + 1,
+                row.at,
+                row.actor,
+                row.action,
+                row.facts,
+                head.hash,
             )
             if fault is None and (row.sequence != head.sequence + 1 or right != bytes(row.hash)):
                 fault = f"chain {chain}: row {row.sequence} was changed, added, or follows a missing one"
@@ -183,7 +195,7 @@ def _verify_seals(tx: Tx, office_id: str) -> Iterator[str]:
 
 
 def _rows(tx: Tx, office_id: str) -> Iterator[Any]:
-    chain, sequence = -1, 0
+    chain, sequence = _BELOW_ALL, _BELOW_ALL
     while page := tx.all(_CHAINS, office_id=office_id, chain=chain, sequence=sequence, count=_BATCH):
         yield from page
         chain, sequence = page[-1].chain, page[-1].sequence
@@ -211,6 +223,7 @@ def _seal_digest(tx: Tx, office_id: str, after: int, through: int, previous: byt
 
 def _digest(
     seals: Vault,
+    row_id: int,
     office_id: str,
     chain: int,
     sequence: int,
@@ -220,7 +233,8 @@ def _digest(
     facts: str,
     previous: bytes,
 ) -> bytes:
-    content = canonical([office_id, chain, sequence, at.isoformat(), actor, action, facts, previous.hex()])
+    moment = at.astimezone(UTC).isoformat()  # as it will be read back
+    content = canonical([row_id, office_id, chain, sequence, moment, actor, action, facts, previous.hex()])
     return seals.chain_hash(content.encode())
 
 

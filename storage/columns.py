@@ -1,7 +1,7 @@
 """Column types that mean the same on SQLite and PostgreSQL."""
 
 import json
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from datetime import UTC, datetime, timedelta
 from enum import StrEnum
 from typing import Any
@@ -26,12 +26,8 @@ class UtcDateTime(TypeDecorator[datetime]):
     def load_dialect_impl(self, dialect: Dialect) -> TypeEngine[Any]:
         return sa.Integer() if dialect.name == "sqlite" else sa.DateTime(timezone=True)
 
-    def process_bind_param(self, value: datetime | None, dialect: Dialect) -> Any:
-        if value is None:
-            return None
-        if value.tzinfo is None:
-            raise ValueError("a stored time must be aware")
-        return (value - _EPOCH) // _MICROSECOND if dialect.name == "sqlite" else value
+    def bind_processor(self, dialect: Dialect) -> Callable[[datetime | None], Any]:
+        return _to_microseconds if dialect.name == "sqlite" else _to_aware
 
     def process_result_value(self, value: Any, dialect: Dialect) -> datetime | None:
         if value is None:
@@ -47,8 +43,8 @@ class JsonText(TypeDecorator[Any]):
     impl = sa.Text
     cache_ok = True
 
-    def process_bind_param(self, value: Any, dialect: Dialect) -> str | None:  # noqa: ARG002
-        return None if value is None else canonical(value)
+    def bind_processor(self, dialect: Dialect) -> Callable[[Any], str | None]:  # noqa: ARG002
+        return lambda value: None if value is None else canonical(value)
 
     def process_result_value(self, value: Any, dialect: Dialect) -> Any:  # noqa: ARG002
         return None if value is None else json.loads(value)
@@ -64,13 +60,28 @@ class EnumText(TypeDecorator[StrEnum]):
         super().__init__()
         self.enum = enum
 
-    def process_bind_param(self, value: StrEnum | str | None, dialect: Dialect) -> str | None:  # noqa: ARG002
-        return None if value is None else self.enum(value).value
+    def bind_processor(self, dialect: Dialect) -> Callable[[StrEnum | str | None], str | None]:  # noqa: ARG002
+        texts: dict[str | None, str | None] = {None: None} | {member: member.value for member in self.enum}
+        return texts.__getitem__  # a member is equal to its text
 
     def process_result_value(self, value: Any, dialect: Dialect) -> StrEnum | None:  # noqa: ARG002
         return None if value is None else self.enum(value)
 
 
+_JSON = json.JSONEncoder(ensure_ascii=False, separators=(",", ":"), sort_keys=True)
+
+
 def canonical(value: Mapping[str, Any] | list[Any]) -> str:
     """Return the one JSON text of `value`: sorted keys, no spaces, Unicode as it is."""
-    return json.dumps(value, ensure_ascii=False, separators=(",", ":"), sort_keys=True)
+    return _JSON.encode(value)
+
+
+# Processors are given here, not as `process_bind_param`, which SQLAlchemy calls by way of two more functions.
+def _to_aware(value: datetime | None) -> datetime | None:
+    if value is not None and value.tzinfo is None:
+        raise ValueError("a stored time must be aware")
+    return value
+
+
+def _to_microseconds(value: datetime | None) -> int | None:
+    return None if value is None else (_to_aware(value) - _EPOCH) // _MICROSECOND  # type: ignore[operator]

@@ -59,7 +59,7 @@ def add(tx: Tx, complaint: model.Complaint, acknowledged_until: datetime, actor:
         "registered",
         {"number": complaint.number, **facts},
     )
-    tx.insert(
+    tx.add(
         _t, id=complaint.id, office_id=complaint.office_id, prefix=complaint.number.prefix, year=complaint.number.year,
         sequence=complaint.number.sequence, contact_id=complaint.contact_id,
         previous_id=complaint.previous_id, account=complaint.account, channel=complaint.channel, intake=complaint.intake,

@@ -10,16 +10,17 @@ from storage import tables
 from storage.transaction import Tx, changes
 
 _t = tables.contact
+_at = sa.bindparam("at", type_=_t.c.last_inbound_at.type)
 _SEEN = (
     sa.update(_t)
     .where(
         _t.c.account == sa.bindparam("account_is"), _t.c.address_hmac == sa.bindparam("hmac_is", type_=sa.LargeBinary)
     )
     .values(
-        last_inbound_at=sa.bindparam("at", type_=_t.c.last_inbound_at.type),
+        last_inbound_at=sa.case((_t.c.last_inbound_at > _at, _t.c.last_inbound_at), else_=_at),
         name=sa.func.coalesce(sa.bindparam("name_is", type_=sa.Text), _t.c.name),
     )
-    .returning(_t.c.id, _t.c.name, _t.c.opted_out_at)
+    .returning(_t.c.id, _t.c.name, _t.c.opted_out_at, _t.c.last_inbound_at)
 )
 _BY_ID = sa.select(_t).where(_t.c.id == sa.bindparam("id"))
 _SET_CONSENT = changes(_t, "id", "opted_out_at")
@@ -27,23 +28,27 @@ _SET_CONSENT = changes(_t, "id", "opted_out_at")
 
 @dataclass(frozen=True, slots=True)
 class Seen:
-    """A contact who has just written."""
+    """A contact who has just written. `is_latest`: nothing that he wrote later is known already."""
 
     id: ids.ContactId
     name: str | None
     opted_out_at: datetime | None
     is_new: bool
+    is_latest: bool = True
 
 
 def seen(tx: Tx, office_id: str, account: str, inbound: model.InboundMessage, at: datetime) -> Seen:
-    """Find or make the contact of a message, and lock it until the commit: messages of one contact come one by one."""
+    """Find or make the contact of a message, and lock it until the commit: messages of one contact come one by one.
+
+    `at` is when he wrote it, as far as is known; the reply window opens then.
+    """
     hmac = tx.vault.find_key("address", f"{account}\0{inbound.address}")
     row = tx.one(_SEEN, account_is=account, hmac_is=hmac, at=at, name_is=inbound.name)
     if row is not None:
-        return Seen(ids.ContactId(row.id), row.name, row.opted_out_at, is_new=False)
+        return Seen(ids.ContactId(row.id), row.name, row.opted_out_at, False, row.last_inbound_at <= at)
     contact_id = ids.ContactId(tx.new_id())
     reply = inbound.reply_address
-    tx.insert(
+    tx.add(
         _t,
         id=contact_id,
         office_id=office_id,
@@ -56,7 +61,7 @@ def seen(tx: Tx, office_id: str, account: str, inbound: model.InboundMessage, at
         last_inbound_at=at,
         opted_out_at=None,
     )
-    return Seen(contact_id, inbound.name, None, is_new=True)
+    return Seen(contact_id, inbound.name, None, True)
 
 
 def set_opted_out(tx: Tx, contact_id: ids.ContactId, at: datetime | None) -> None:

@@ -19,8 +19,8 @@ _DUE = (
     .where(among(_t.c.state, "pending"), _t.c.next_at <= sa.bindparam("now", type_=_at))
     .order_by(_t.c.next_at, _t.c.id)
     .limit(sa.bindparam("count"))
-    .with_for_update(skip_locked=True)
 )
+_BY_ID = sa.select(_t).where(_t.c.id == sa.bindparam("id"))
 _OF_COMPLAINT = sa.select(_t).where(_t.c.complaint_id == sa.bindparam("complaint_id")).order_by(_t.c.id)
 _OPEN_OF_COMPLAINT = _OF_COMPLAINT.where(
     _t.c.state.in_([sa.literal_column("'pending'"), sa.literal_column("'breached'")])
@@ -35,7 +35,6 @@ _PENDING = (
     )
     .order_by(_t.c.id)
     .limit(sa.bindparam("count"))
-    .with_for_update()
 )
 _SET = changes(_t, "id", "state", "next_at", "met_at", "breached_at")
 _RECKON = changes(_t, "id", "due_at", "next_at", "warnings", "impossible", "calendar")
@@ -70,8 +69,13 @@ def add(tx: Tx, office_id: str, complaint_id: ids.ComplaintId, deadline: model.D
     )  # fmt: skip
 
 
+def get(tx: Tx, clock_id: int) -> Clock | None:
+    row = tx.one(_BY_ID, id=clock_id)
+    return None if row is None else _clock(row)
+
+
 def due(tx: Tx, now: datetime, count: int) -> list[Clock]:
-    """Return and lock clocks that want attention: a warning or the due time has come."""
+    """Return clocks that want attention: a warning or the due time has come. Lock the complaint, then look again."""
     return [_clock(row) for row in tx.all(_DUE, now=now, count=count)]
 
 
@@ -87,7 +91,7 @@ def unmet_of(tx: Tx, complaint_id: ids.ComplaintId) -> list[Clock]:
 
 
 def pending_under_other_calendar(tx: Tx, office_id: str, version: str, after: int, count: int) -> list[Clock]:
-    """Return and lock pending clocks not yet reckoned by calendar `version`, by id."""
+    """Return pending clocks not yet reckoned by calendar `version`, by id. Lock the complaint, then look again."""
     return [_clock(row) for row in tx.all(_PENDING, office_id=office_id, version=version, after=after, count=count)]
 
 
@@ -120,10 +124,12 @@ def breached(tx: Tx, clock: Clock, at: datetime) -> None:
 
 
 def cancelled(tx: Tx, clock: Clock) -> None:
+    """Nothing is promised any more: a breach stays a breach."""
+    is_breached = clock.state is model.DeadlineState.BREACHED
     tx.run(
         _SET,
         id_is=clock.id,
-        state=model.DeadlineState.CANCELLED,
+        state=clock.state if is_breached else model.DeadlineState.CANCELLED,
         next_at=None,
         met_at=clock.met_at,
         breached_at=clock.breached_at,

@@ -4,7 +4,9 @@ import contextlib
 import fcntl
 import json
 import os
+import shutil
 import sqlite3
+import subprocess
 import threading
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
@@ -48,6 +50,12 @@ class Database(Protocol):
     def guard(self) -> contextlib.AbstractContextManager[None]:
         """Refuse a second process where the database takes only one."""
 
+    def copy_to(self, target: Path) -> None:
+        """Write a consistent copy to a new file, while others write. ConfigError when it cannot be made."""
+
+    def restore_from(self, source: Path) -> None:
+        """Make the empty database what `copy_to` wrote. ConfigError when it is not empty, or cannot be."""
+
 
 def open_database(url: str) -> Database:
     """Return the database of a URL: `sqlite:///path` or `postgresql://user@host/name`."""
@@ -66,7 +74,7 @@ class SQLite:
 
     def __init__(self, path: Path) -> None:
         self.path = path
-        self.dialect: Dialect = sqlite.dialect(paramstyle="named")
+        self.dialect: Dialect = sqlite.dialect(paramstyle="qmark")
         self.dialect.dbapi = sqlite3  # type: ignore[assignment]
 
     def connect(self, *, read_only: bool) -> sqlite3.Connection:
@@ -134,6 +142,22 @@ class SQLite:
                 ) from None
             yield
 
+    def copy_to(self, target: Path) -> None:
+        if not self.path.exists():
+            raise errors.ConfigError([f"storage.url: {self.path}: there is no database"])
+        with (
+            contextlib.closing(self.connect(read_only=True)) as ours,
+            contextlib.closing(sqlite3.connect(target)) as copy,
+        ):
+            ours.backup(copy)
+
+    def restore_from(self, source: Path) -> None:
+        if self.path.exists():
+            raise errors.ConfigError([f"storage.url: {self.path}: exists; a restore never overwrites"])
+        self.path.parent.mkdir(parents=True, exist_ok=True)
+        shutil.copyfile(source, self.path)
+        self.path.chmod(0o600)
+
 
 class PostgreSQL:
     """A server; any number of processes."""
@@ -142,7 +166,7 @@ class PostgreSQL:
 
     def __init__(self, url: str) -> None:
         self._url = url
-        self.dialect: Dialect = postgresql.psycopg.dialect()
+        self.dialect: Dialect = postgresql.psycopg.dialect(paramstyle="format")
         self.dialect.dbapi = psycopg  # type: ignore[assignment]
 
     def engine(self) -> sa.Engine:
@@ -151,7 +175,8 @@ class PostgreSQL:
     def connect(self, *, read_only: bool) -> psycopg.Connection[Any]:
         options = "-c timezone=UTC -c statement_timeout=30000"
         if read_only:
-            options += " -c default_transaction_read_only=on"
+            # One consistent view: an audit verified while others write must not see a row without its chain's head.
+            options += " -c default_transaction_read_only=on -c default_transaction_isolation=repeatable\\ read"
         connection = psycopg.connect(
             self._url,
             autocommit=True,
@@ -169,7 +194,11 @@ class PostgreSQL:
         connection.execute("BEGIN")
 
     def is_unavailable(self, error: Exception) -> bool:
-        if isinstance(error, psycopg.errors.DeadlockDetected | psycopg.errors.SerializationFailure):
+        # The last: a value too long for an index. To tell its sender to try again would repeat it for ever.
+        if isinstance(
+            error,
+            psycopg.errors.DeadlockDetected | psycopg.errors.SerializationFailure | psycopg.errors.ProgramLimitExceeded,
+        ):
             return False
         return isinstance(error, psycopg.OperationalError | psycopg.InterfaceError)
 
@@ -200,6 +229,28 @@ class PostgreSQL:
     @contextlib.contextmanager
     def guard(self) -> Iterator[None]:
         yield
+
+    def copy_to(self, target: Path) -> None:
+        self._run("pg_dump", "--format=custom", f"--file={target}")
+
+    def restore_from(self, source: Path) -> None:
+        with contextlib.closing(self.connect(read_only=True)) as connection:
+            found = connection.execute("SELECT to_regclass('alembic_version')").fetchone()
+        if found is not None and found[0] is not None:
+            raise errors.ConfigError(["storage.url: the database is not empty; a restore never overwrites"])
+        self._run("pg_restore", "--exit-on-error", "--no-owner", str(source))
+
+    def _run(self, program: str, *words: str) -> None:
+        # A password goes by the environment: a command line is for all to see.
+        url = sa.make_url(self._url)
+        password = {"PGPASSWORD": str(url.password)} if url.password else {}
+        command = [program, f"--dbname={url.set(password=None).render_as_string()}", *words]
+        try:
+            done = subprocess.run(command, check=False, capture_output=True, text=True, env=os.environ | password)  # noqa: S603
+        except FileNotFoundError:
+            raise errors.ConfigError([f"{program} is needed for PostgreSQL and was not found"]) from None
+        if done.returncode:
+            raise errors.ConfigError([f"{program}: {(done.stderr.splitlines() or ['failed'])[0]}"])
 
 
 def insert_or_ignore(table: sa.Table, dialect_name: str) -> Any:

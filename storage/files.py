@@ -1,5 +1,6 @@
 """Attachments: inert bytes in a directory, named by their SHA-256; an S3-compatible store would offer the same."""
 
+import asyncio
 import hashlib
 import os
 import tempfile
@@ -38,6 +39,7 @@ class FileStore:
                 Path(temporary).unlink(missing_ok=True)
                 raise
             _sync_directory(path.parent)
+            _sync_directory(self._root)
         return model.StoredFile(digest, len(content), sniff(content), name)
 
     async def put_stream(
@@ -49,7 +51,7 @@ class FileStore:
             content += chunk
             if len(content) > max_bytes:
                 raise errors.MediaRefused("too large")
-        return self.put(bytes(content), name)
+        return await asyncio.to_thread(self.put, bytes(content), name)
 
     def get(self, sha256: str) -> bytes:
         """Return a kept content; NotFound. Blocks."""

@@ -1,7 +1,7 @@
 """What the inbox lists: queues by duty, ordered by deadline, paged by key; counts; the tracking page's look-up."""
 
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from enum import StrEnum
 from functools import lru_cache
 from typing import Any
@@ -80,11 +80,18 @@ def _where(view: View) -> list[Any]:  # noqa: PLR0911
             return [office, _work]
 
 
+_NEVER = datetime(2999, 1, 1, tzinfo=UTC)
+
+
 @lru_cache
 def _page(view: View, is_next: bool) -> Any:
     """Build the statement of one view's page; lists of what is done run newest first, of work by deadline."""
     is_done = view in (View.CLOSED, View.WAITING)
-    column = {View.CLOSED: _c.c.closed_at, View.WAITING: _c.c.last_message_at}.get(view, _c.c.due_at)
+    column = {
+        View.CLOSED: _c.c.closed_at,
+        View.WAITING: _c.c.last_message_at,
+        View.MINE: sa.func.coalesce(_c.c.due_at, sa.literal(_NEVER, _at)),  # what is answered has no due time
+    }.get(view, _c.c.due_at)
     statement = (
         sa.select(_c, tables.contact.c.name.label("contact_name"), tables.person.c.name.label("assignee"), _failed)
         .select_from(
@@ -134,7 +141,7 @@ def page(
         return Page(items, None)
     last = rows[count - 1]
     key = {View.CLOSED: last.closed_at, View.WAITING: last.last_message_at}.get(view, last.due_at)
-    return Page(items, (key, last.id))
+    return Page(items, (key or _NEVER, last.id))
 
 
 def counts(tx: Tx, office_id: str, now: datetime, until: datetime, person_id: ids.PersonId) -> dict[View, int]:

@@ -36,7 +36,8 @@ _TIMELINE = (
 )
 _FILES = (
     sa.select(_a.c.id, _a.c.message_id, _a.c.name, _a.c.media_type, _a.c.size, _a.c.sha256, _a.c.state, _a.c.reason)
-    .where(_a.c.complaint_id == sa.bindparam("complaint_id"))
+    .select_from(_t.join(_a, _a.c.message_id == _t.c.id))
+    .where(_t.c.complaint_id == sa.bindparam("complaint_id"))
     .order_by(_a.c.id)
 )
 _FILE = sa.select(_a).where(_a.c.id == sa.bindparam("id"))
@@ -105,7 +106,7 @@ def add(
     """Add a message; its 16-digit numbers are stored apart, sealed, and shown masked."""
     message_id = ids.MessageId(tx.new_id())
     masked, numbers = privacy.seal_points(text)
-    tx.insert(
+    tx.add(
         _t,
         id=message_id,
         office_id=office_id,

@@ -21,6 +21,7 @@ _READABLE = sa.select(tables.node.c.id).limit(1)
 _work = (
     sa.select(_c.c.office_id, _c.c.queue, _c.c.due_at)
     .where(among(_c.c.state, "new", "in_progress"))
+    .order_by(_c.c.office_id, _c.c.due_at, _c.c.id)  # else SQLite walks another index, with all that is closed
     .limit(sa.literal_column(str(MOST)))
     .subquery()
 )

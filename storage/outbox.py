@@ -1,6 +1,7 @@
 """The outbox: what must leave, claimed by lease, in order per contact; and the receipts that come back."""
 
 import json
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
@@ -19,6 +20,7 @@ _t = tables.outbox
 _ahead = _t.alias("ahead")
 _h = tables.health
 _at = _t.c.next_at.type
+_REFERENCE = re.compile(r"(\d{1,19})\.(\d{1,9})", re.ASCII)
 
 # Due, with nothing of the same contact still ahead of it, by an account that is not suspended.
 _CLAIMABLE = (
@@ -77,6 +79,17 @@ _EARLY = sa.select(tables.receipt).where(
 _FORGET_EARLY = sa.delete(tables.receipt).where(
     tables.receipt.c.account == sa.bindparam("account"), tables.receipt.c.provider_id == sa.bindparam("provider_id")
 )
+_OVERTAKEN = (
+    sa.select(tables.receipt.c.account, tables.receipt.c.provider_id, _t.c.id)
+    .select_from(
+        tables.receipt.join(
+            _t, sa.and_(_t.c.account == tables.receipt.c.account, _t.c.provider_id == tables.receipt.c.provider_id)
+        )
+    )
+    .where(_t.c.provider_id.is_not(None))
+    .distinct()
+    .limit(sa.bindparam("count"))
+)
 _PURGE_EARLY = sa.delete(tables.receipt).where(
     tables.receipt.c.received_at < sa.bindparam("before", type_=tables.receipt.c.received_at.type)
 )
@@ -108,6 +121,7 @@ class Sent:
     state: model.DeliveryState
     attempts: int
     provider_id: str | None
+    created_at: datetime
 
 
 def add(
@@ -174,11 +188,16 @@ def find(tx: Tx, account: str, receipt: model.DeliveryReceipt) -> Sent | None:
     """
     row = tx.one(_BY_PROVIDER, account=account, provider_id=receipt.provider_id)
     if row is None and receipt.reference is not None:
-        outbox_id, _, attempt = receipt.reference.partition(".")
-        if not (outbox_id.isdecimal() and attempt.isdecimal() and len(outbox_id) < 19):
+        match = _REFERENCE.fullmatch(receipt.reference)
+        if match is None or int(match[1]) >= 2**63:
             return None
-        row = tx.one(_BY_ID, id=int(outbox_id))
-        if row is not None and (row.account != account or row.attempts != int(attempt) or row.provider_id is not None):
+        row = tx.one(_BY_ID, id=int(match[1]))
+        if row is not None and (
+            row.account != account
+            or row.attempts != int(match[2])
+            # The same id: our own send was recorded while we waited for the row.
+            or row.provider_id not in (None, receipt.provider_id)
+        ):
             return None
     return None if row is None else _sent(row)
 
@@ -221,6 +240,11 @@ def take_early(tx: Tx, account: str, provider_id: str) -> list[model.DeliveryRec
     return [model.DeliveryReceipt(row.provider_id, row.state, row.error_code) for row in rows]
 
 
+def overtaken(tx: Tx, count: int) -> list[tuple[ids.OutboxId, str, str]]:
+    """Return id, account and provider's id of entries whose send was recorded while a receipt was put by."""
+    return [(ids.OutboxId(row.id), row.account, row.provider_id) for row in tx.all(_OVERTAKEN, count=count)]
+
+
 def purge_early(tx: Tx, before: datetime) -> int:
     return tx.run(_PURGE_EARLY, before=before)
 
@@ -255,4 +279,5 @@ def _sent(row: Any) -> Sent:
         row.state,
         row.attempts,
         row.provider_id,
+        row.created_at,
     )

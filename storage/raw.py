@@ -23,6 +23,11 @@ _QUARANTINED = (
     .order_by(_t.c.id.desc())
     .limit(sa.bindparam("count"))
 )
+_COUNT_OF_ACCOUNT = sa.select(sa.func.count()).where(
+    _t.c.office_id == sa.bindparam("office_id"),
+    _t.c.account == sa.bindparam("account"),
+    among(_t.c.state, "quarantined"),
+)
 _COUNT = sa.select(sa.func.count()).where(_t.c.office_id == sa.bindparam("office_id"), among(_t.c.state, "quarantined"))
 _SET_STATE = changes(_t, "id", "state", "reason")
 _PURGE = sa.delete(_t).where(_t.c.id < sa.bindparam("before"), _t.c.state != sa.literal_column("'quarantined'"))
@@ -69,8 +74,11 @@ def quarantined(tx: Tx, office_id: str, count: int = 200) -> list[RawItem]:
     return [_item(tx, row) for row in tx.all(_QUARANTINED, office_id=office_id, count=count)]
 
 
-def count_quarantined(tx: Tx, office_id: str) -> int:
-    return int(tx.scalar(_COUNT, office_id=office_id))
+def count_quarantined(tx: Tx, office_id: str, account: str | None = None) -> int:
+    """Return how many wait in an office's quarantine, of one account or of all."""
+    if account is None:
+        return int(tx.scalar(_COUNT, office_id=office_id))
+    return int(tx.scalar(_COUNT_OF_ACCOUNT, office_id=office_id, account=account))
 
 
 def settle(tx: Tx, item: RawItem, state: str, reason: str | None, actor: str, at: datetime) -> None:

@@ -1,5 +1,6 @@
 """Prepared statements: written once as SQLAlchemy expressions over the tables, run as plain SQL on the driver."""
 
+import operator
 from collections import namedtuple
 from collections.abc import Callable, Mapping
 from typing import Any
@@ -12,35 +13,37 @@ Convert = Callable[[Any], Any]
 
 
 class Prepared:
-    """One statement compiled for one dialect: its SQL, the conversion of every value in and of every column out."""
+    """One statement compiled for one dialect: its SQL, the conversion of every value in and of every column out.
 
-    __slots__ = ("_binders", "_constants", "_readers", "_row", "sql", "tables")
+    `keys`: the columns that a row must have equal to a value for the statement to see it, with the values' names;
+    empty where it may see any.
+    """
+
+    __slots__ = ("_binders", "_constants", "_names", "_readers", "_row", "keys", "sql", "tables")
 
     def __init__(self, statement: ClauseElement, dialect: Dialect) -> None:
         compiled: Any = statement.compile(dialect=dialect)
         self.sql: str = str(compiled)
-        binders: dict[str, Convert | None] = {
-            name: bind.type.dialect_impl(dialect).bind_processor(dialect) for name, bind in compiled.binds.items()
-        }
+        self._names: tuple[str, ...] = tuple(compiled.positiontup)
+        binders = [compiled.binds[name].type.dialect_impl(dialect).bind_processor(dialect) for name in self._names]
+        self._binders: list[tuple[int, Convert]] = [(i, b) for i, b in enumerate(binders) if b is not None]
         self._constants = {
-            name: _convert(binders.get(name), value)
-            for name, value in compiled.params.items()
-            if value is not None or not _required(compiled, name)
+            name: value for name, value in compiled.params.items() if value is not None or not _required(compiled, name)
         }
-        self._binders = {name: binder for name, binder in binders.items() if binder is not None}
         columns = _columns(statement)
         self._row: Any = namedtuple("Row", [c.key for c in columns], rename=True) if columns else None  # noqa: PYI024
         readers = [(i, c.type.dialect_impl(dialect).result_processor(dialect, None)) for i, c in enumerate(columns)]
         self._readers = [(i, reader) for i, reader in readers if reader is not None]
         self.tables = frozenset(_tables(statement))
+        self.keys = _keys(statement)
 
-    def values(self, given: Mapping[str, Any]) -> dict[str, Any]:
-        """Return the driver's values for `given` and the statement's own constants."""
-        values = {**self._constants, **given}
-        for name, binder in self._binders.items():
-            value = given.get(name)
-            if value is not None:
-                values[name] = binder(value)
+    def values(self, given: Mapping[str, Any]) -> list[Any]:
+        """Return the driver's values, in their order, for `given` and the statement's own constants."""
+        named = {**self._constants, **given} if self._constants else given
+        values = [named[name] for name in self._names]
+        for i, binder in self._binders:
+            if values[i] is not None:
+                values[i] = binder(values[i])
         return values
 
     def row(self, raw: tuple[Any, ...]) -> Any:
@@ -61,10 +64,6 @@ def among(column: Any, *values: str) -> sa.ColumnElement[bool]:
     return condition
 
 
-def _convert(binder: Convert | None, value: Any) -> Any:
-    return value if binder is None or value is None else binder(value)
-
-
 def _required(compiled: Any, name: str) -> bool:
     bind = compiled.binds.get(name)
     return bind is not None and bind.required
@@ -79,6 +78,25 @@ def _tables(statement: Any) -> list[sa.Table]:
     if isinstance(statement, sa.Insert | sa.Update | sa.Delete):
         return [statement.table]  # type: ignore[list-item]
     return [table for table in sa.sql.visitors.iterate(statement) if isinstance(table, sa.Table)]
+
+
+def _keys(statement: Any) -> tuple[tuple[str, str], ...]:
+    """Return pairs of column and parameter that are equal in every row which a statement on one table can see."""
+    where = getattr(statement, "whereclause", None)
+    parts = list(sa.sql.visitors.iterate(statement))
+    tables = {part for part in parts if isinstance(part, sa.Table)}
+    if where is None or len(tables) > 1 or any(isinstance(part, sa.Select) for part in parts if part is not statement):
+        return ()
+    conditions = where.clauses if getattr(where, "operator", None) is operator.and_ else [where]
+    return tuple(
+        (condition.left.key, condition.right.key)
+        for condition in conditions
+        if isinstance(condition, sa.BinaryExpression)
+        and condition.operator is operator.eq
+        and isinstance(condition.left, sa.Column)
+        and isinstance(condition.right, sa.BindParameter)
+        and condition.right.required
+    )
 
 
 class Prepare:

@@ -112,23 +112,27 @@ class Store:
             if not self._database.is_unavailable(error):
                 raise
             self._local.connection = None
+            if connection is not None:
+                self._reading.remove(connection)
+                with contextlib.suppress(Exception):
+                    connection.close()
             raise errors.StorageUnavailable("the database cannot be read") from error
 
     def _committed(self, events: Sequence[model.Event]) -> None:
         # With several processes everybody, this one included, hears by the database's own announcement.
         if self._database.writer_threads == 1:
-            for event in events:
-                self._tell(event)
+            self._tell(events)
 
     def _listen(self) -> None:
-        self._database.listen(lambda parts: self._tell(model.Event(*parts)), self._stopping)
+        self._database.listen(lambda parts: self._tell([model.Event(*parts)]), self._stopping)
 
-    def _tell(self, event: model.Event) -> None:
+    def _tell(self, events: Sequence[model.Event]) -> None:
         if self._loop is None:
             return
         with contextlib.suppress(RuntimeError):  # the loop has ended
-            self._loop.call_soon_threadsafe(self._fan_out, event)
+            self._loop.call_soon_threadsafe(self._fan_out, events)  # once a batch: it wakes the loop by a system call
 
-    def _fan_out(self, event: model.Event) -> None:
-        for heard in self._subscribers:
-            heard(event)
+    def _fan_out(self, events: Sequence[model.Event]) -> None:
+        for event in events:
+            for heard in self._subscribers:
+                heard(event)

@@ -1,6 +1,6 @@
 """`Tx`: what a use case reads and writes through, inside one transaction of one thread."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import sqlalchemy as sa
@@ -15,7 +15,7 @@ _ORDER = {table: i for i, table in enumerate(tables.metadata.sorted_tables)}
 class Tx:
     """One transaction. Plain synchronous calls; the caller begins and ends it.
 
-    Rows given to `add` are written together, just before the next statement that reads their table and at the
+    Rows given to `add` are written together, just before the next statement that might see one of them and at the
     latest before the commit: a group of intakes becomes a few long inserts.
     """
 
@@ -24,10 +24,11 @@ class Tx:
     ) -> None:
         self._connection = connection
         self._prepare = prepare
-        self._added: dict[sa.Table, list[dict[str, Any]]] = {}
+        self._added: dict[sa.Table, _Added] = {}
         self._ids = new_ids
         self.vault = seals
         self.events: list[model.Event] = []
+        self.committed: list[Callable[[], None]] = []  # called after the commit, and only then
 
     @property
     def dialect_name(self) -> str:
@@ -44,12 +45,15 @@ class Tx:
 
     def add(self, table: sa.Table, **row: Any) -> None:
         """Insert a row, no later than the commit. Every column must be given."""
-        self._added.setdefault(table, []).append(row)
+        added = self._added.get(table)
+        if added is None:
+            added = self._added[table] = _Added()
+        added.append(row)
 
     def insert(self, table: sa.Table, **row: Any) -> None:
         """Insert a row now: a uniqueness it breaks is raised here."""
         prepared = self._prepare.insert(table)
-        self._flush_for(prepared)
+        self.flush()  # the row may refer to one of them
         self._connection.execute(prepared.sql, prepared.values(row))
 
     def run(self, statement: ClauseElement, **values: Any) -> int:
@@ -76,23 +80,46 @@ class Tx:
         return [prepared.row(raw) for raw in self._cursor(prepared, values).fetchall()]
 
     def _cursor(self, prepared: statements.Prepared, values: Mapping[str, Any]) -> Any:
-        self._flush_for(prepared)
-        return self._connection.execute(prepared.sql, prepared.values(values))
-
-    def _flush_for(self, prepared: statements.Prepared) -> None:
-        if self._added and not prepared.tables.isdisjoint(self._added):
+        if any(
+            table in self._added and self._added[table].may_be_seen(prepared.keys, values) for table in prepared.tables
+        ):
             self.flush()
+        return self._connection.execute(prepared.sql, prepared.values(values))
 
     def flush(self) -> None:
         """Write what was added, parents before children."""
         added, self._added = self._added, {}
         for table in sorted(added, key=_ORDER.__getitem__):
             prepared = self._prepare.insert(table)
-            rows = [prepared.values(row) for row in added[table]]
+            rows = [prepared.values(row) for row in added[table].rows]
             if len(rows) == 1:
                 self._connection.execute(prepared.sql, rows[0])
             else:
                 self._connection.cursor().executemany(prepared.sql, rows)
+
+
+class _Added:
+    """Rows of one table that wait to be written, and what stands in those columns that statements look them up by."""
+
+    __slots__ = ("_found", "rows")
+
+    def __init__(self) -> None:
+        self.rows: list[dict[str, Any]] = []
+        self._found: dict[tuple[tuple[str, str], ...], set[tuple[Any, ...]]] = {}
+
+    def append(self, row: dict[str, Any]) -> None:
+        self.rows.append(row)
+        for keys, found in self._found.items():
+            found.add(tuple([row[column] for column, _ in keys]))
+
+    def may_be_seen(self, keys: tuple[tuple[str, str], ...], values: Mapping[str, Any]) -> bool:
+        """Whether a statement that names its rows by `keys` might see one of these."""
+        if not keys:
+            return True
+        found = self._found.get(keys)
+        if found is None:
+            found = self._found[keys] = {tuple([row[column] for column, _ in keys]) for row in self.rows}
+        return tuple([values[parameter] for _, parameter in keys]) in found
 
 
 def changes(table: sa.Table, key: str, *columns: str) -> sa.Update:

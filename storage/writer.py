@@ -55,6 +55,7 @@ class Writer:
             for n in range(database.writer_threads)
         ]
         self._is_down = False
+        self._is_stopped = False
 
     def start(self) -> None:
         for thread in self._threads:
@@ -62,6 +63,7 @@ class Writer:
 
     def stop(self) -> None:
         """Let what was handed in be committed, then end the threads. Blocks."""
+        self._is_stopped = True
         for _ in self._threads:
             self._waiting.put(None)
         for thread in self._threads:
@@ -72,6 +74,8 @@ class Writer:
 
         Raises what `act` raised, or StorageUnavailable when nothing was (or may have been) written.
         """
+        if self._is_stopped:
+            raise errors.StorageUnavailable("the service is stopping")
         loop = asyncio.get_running_loop()
         future: asyncio.Future[T] = loop.create_future()
         try:
@@ -85,13 +89,14 @@ class Writer:
         while True:
             batch, is_last = self._take()
             if batch:
+                outcomes: list[Any] = []
                 try:
                     if connection is None:
                         connection = self._database.connect(read_only=False)
-                    outcomes = self._commit(connection, number, batch)
+                    self._commit(connection, number, batch, outcomes)
                     self._note_up()
                 except Exception as error:  # noqa: BLE001
-                    outcomes = [self._refusal(error)] * len(batch)
+                    outcomes += [self._refusal(error)] * (len(batch) - len(outcomes))
                     _close(connection)
                     connection = None
                 _resolve(batch, outcomes)
@@ -112,16 +117,21 @@ class Writer:
                 return batch, False
         return batch, True
 
-    def _commit(self, connection: Any, number: int, batch: Sequence[_Waiting]) -> list[Any]:
+    def _commit(self, connection: Any, number: int, batch: Sequence[_Waiting], outcomes: list[Any]) -> None:
+        """Add to `outcomes` what became of each act; raises where the database is lost before all are done."""
         try:
-            return self._transact(connection, number, [waiting.act for waiting in batch])
+            outcomes += self._transact(connection, number, [waiting.act for waiting in batch])
         except Exception as error:
             _roll_back(connection)
             if self._database.is_unavailable(error):
                 raise
             if len(batch) == 1 and not self._database.is_conflict(error):
-                return [error]
-        return [self._alone(connection, number, waiting.act) for waiting in batch]
+                outcomes.append(error)
+                return
+        else:
+            return
+        for waiting in batch:
+            outcomes.append(self._alone(connection, number, waiting.act))
 
     def _alone(self, connection: Any, number: int, act: Act) -> Any:
         for attempt in range(_TRIES):
@@ -144,6 +154,8 @@ class Writer:
         if events:
             self._database.announce(connection, [(e.office_id, e.topic, e.key) for e in events])
         connection.execute("COMMIT")
+        for act in tx.committed:
+            act()
         if events:
             self._heard(events)
         return outcomes

@@ -1,5 +1,6 @@
 """The web application: routes, and what is true of every request and answer."""
 
+import asyncio
 import ipaddress
 import secrets
 from collections.abc import Awaitable, Callable, Sequence

@@ -1,0 +1,83 @@
+/* The composer: what was typed survives, its length is counted, and one press sends once. */
+"use strict";
+
+(() => {
+  const one = (selector, within = document) => within.querySelector(selector);
+  const KIND_OF = { dijawab: "jawab", catatan: "catatan", dicatat: "disampaikan" };
+
+  const place = (form) => `draf:${one("#tulis").dataset.pengaduan}:${form.dataset.tulis}`;
+  const read = (form) => JSON.parse(sessionStorage.getItem(place(form)) ?? "null");
+
+  const remember = (form, sent = false) => {
+    const text = form.elements.isi.value;
+    if (!text) {
+      sessionStorage.removeItem(place(form));
+      return;
+    }
+    const draft = { text, how: form.elements.cara?.value ?? "" };
+    // Sent, but perhaps the answer was lost on its way: the very same text goes again under the same key, once.
+    if (sent) draft.key = form.elements.kunci.value;
+    sessionStorage.setItem(place(form), JSON.stringify(draft));
+  };
+
+  const restore = (form) => {
+    const draft = read(form);
+    if (!draft || form.elements.isi.value) return;
+    form.elements.isi.value = draft.text;
+    if (form.elements.cara && !form.elements.cara.value) form.elements.cara.value = draft.how;
+    if (draft.key) {
+      const fresh = form.elements.kunci.value;
+      form.elements.kunci.value = draft.key;
+      form.elements.isi.addEventListener("input", () => (form.elements.kunci.value = fresh), { once: true });
+    }
+  };
+
+  const count = (textarea) => {
+    const output = one(".hitung-huruf", textarea.form);
+    const limit = Number(textarea.dataset.batasHuruf);
+    if (!output || !limit) return;
+    const typed = textarea.value.length;
+    const parts = Math.ceil((typed + Number(textarea.dataset.bingkai)) / limit);
+    const letters = `${typed.toLocaleString("id-ID")} huruf`;
+    output.textContent = typed === 0 ? "" : parts > 1 ? `${letters} · dikirim dalam ${parts} bagian` : letters;
+  };
+
+  const prepare = () => {
+    const box = one("#tulis");
+    if (!box) return;
+    const done = KIND_OF[document.documentElement.dataset.hasil];
+    for (const form of box.querySelectorAll("form[data-tulis]")) {
+      if (form.dataset.tulis === done) sessionStorage.removeItem(place(form));
+      restore(form);
+      count(form.elements.isi);
+    }
+    delete document.documentElement.dataset.hasil;
+  };
+
+  document.addEventListener("input", (event) => {
+    const form = event.target.form;
+    if (!form?.dataset.tulis) return;
+    remember(form);
+    if (event.target.name === "isi") count(event.target);
+  });
+  document.addEventListener("submit", (event) => {
+    const form = event.target;
+    if (form.dataset.terkirim) {
+      event.preventDefault();
+      return;
+    }
+    if (form.method !== "post") return;
+    form.dataset.terkirim = "ya";
+    if (form.dataset.tulis) remember(form, true);
+    setTimeout(() => delete form.dataset.terkirim, 8000);
+  });
+  document.addEventListener("keydown", (event) => {
+    if (event.key !== "Enter" || !(event.ctrlKey || event.metaKey)) return;
+    const form = event.target.form;
+    if (!form?.dataset.tulis) return;
+    event.preventDefault();
+    form.requestSubmit();
+  });
+  document.addEventListener("aduan:halaman", prepare);
+  addEventListener("DOMContentLoaded", prepare);
+})();
