@@ -88,7 +88,7 @@ def website(configured: config.Config, at: Desk, simulator: web.Application | No
         if simulator and training.is_local(configured)
         else (),
     )
-    routes = [*hooks.routes, *public.routes(), *inbox.routes, *health.routes()]
+    routes = [*hooks.routes(), *public.routes(), *inbox.routes, *health.routes()]
     app = application.create(at, settings, routes)
     if simulator is not None:
         app.add_subapp("/simulator", simulator)

@@ -1,6 +1,6 @@
 """From a raw request to a complaint: verified, read, stored and acknowledged in one transaction."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import cast
@@ -27,18 +27,19 @@ class Registered:
     due_at: datetime | None
 
 
-async def receive(desk: Desk, request: ports.RawRequest) -> None:
+async def receive(desk: Desk, request: ports.RawRequest, keeps_unproven: Callable[[], bool] = lambda: True) -> None:
     """Take in a webhook: on return it is stored, and the provider may be told so.
 
-    Raises NotFound for an account that takes no webhooks, SignatureError (the request is then in quarantine) and
-    StorageUnavailable.
+    Raises NotFound for an account that takes no webhooks, StorageUnavailable, and SignatureError: the request is then
+    in quarantine, unless `keeps_unproven` says that whoever forges them has filled it enough.
     """
     account = desk.account(request.account)
     connector = _webhook(desk, account)
     try:
         connector.verify(request)
     except errors.SignatureError as error:
-        await quarantine(desk, account, request, f"signature: {error}")
+        if keeps_unproven():
+            await quarantine(desk, account, request, f"signature: {error}")
         raise
     await _take_in(desk, account, connector, request, "webhook")
 
@@ -176,6 +177,7 @@ async def replay(desk: Desk, raw_id: int, by: model.Person | None = None) -> boo
 
 async def dismiss(desk: Desk, raw_id: int, by: model.Person, reason: str) -> None:
     """Take an item out of quarantine unread, with the reason."""
+    reason = privacy.mask(plain.one_line(reason, 200))
     require(by, *WORKERS)
     reason = privacy.mask(plain.one_line(reason, 200))
     now = desk.clock.now()

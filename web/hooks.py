@@ -1,34 +1,39 @@
 """Webhooks: what providers post goes to intake as it came, and is answered once it is stored."""
 
+from datetime import timedelta
+from typing import cast
+
 from aiohttp import web
 
 from core import errors, ports
 from router import intake
-from web.application import DESK
-
-_MAX_BODY = 4 * 1024 * 1024
-
-
-async def receive(request: web.Request) -> web.Response:
-    """Take in one webhook. 200: stored; 403: not proven, in quarantine; 503: not stored, to be sent again."""
-    desk = request.app[DESK]
-    raw = ports.RawRequest(
-        account=request.match_info["account"],
-        target=request.raw_path,
-        headers={name.lower(): value for name, value in request.headers.items()},
-        body=await request.read(),
-        received_at=desk.clock.now(),
-    )
-    try:
-        await intake.receive(desk, raw)
-    except errors.SignatureError:
-        return web.Response(status=403)
-    connector = desk.connectors[raw.account]
-    content_type, body = connector.reply()  # type: ignore[attr-defined]
-    return web.Response(body=body.encode(), content_type=content_type)
+from web.application import CLIENT, DESK
+from web.limits import Limit
 
 
-routes = [
-    web.post("/hooks/{account}", receive),
-    web.post("/hooks/{account}/status", receive),
-]
+def routes() -> list[web.RouteDef]:
+    """Return the routes; what one address may put into quarantine is limited, what is proven never is."""
+    hooks = _Hooks(Limit(burst=300, every=timedelta(seconds=2)))
+    return [web.post("/hooks/{account}", hooks.receive), web.post("/hooks/{account}/status", hooks.receive)]
+
+
+class _Hooks:
+    def __init__(self, forgeries: Limit) -> None:
+        self._forgeries = forgeries
+
+    async def receive(self, request: web.Request) -> web.Response:
+        """Take in one webhook. 200: stored; 403: not proven, in quarantine; 503: not stored, to be sent again."""
+        desk = request.app[DESK]
+        raw = ports.RawRequest(
+            account=request.match_info["account"],
+            target=request.raw_path,
+            headers={name.lower(): value for name, value in request.headers.items()},
+            body=await request.read(),
+            received_at=desk.clock.now(),
+        )
+        try:
+            await intake.receive(desk, raw, lambda: not self._forgeries.take(request[CLIENT], raw.received_at))
+        except errors.SignatureError:
+            return web.Response(status=403)
+        content_type, body = cast("ports.WebhookConnector", desk.connectors[raw.account]).reply()
+        return web.Response(body=body.encode(), content_type=content_type)
