@@ -14,7 +14,7 @@ from app import config
 from core import clock
 from simulator import pages, twilio, twilio_api
 
-_PACE_SECONDS = 0.5  # between the states of a message, so that people see them change
+_PACE_SECONDS = 0.3  # between the states of a message, so that people see them change
 _FILES_AT = {"media_hosts": ["localhost", "127.0.0.1"]}  # where the stand-in keeps the files of messages
 _SENDERS = {"whatsapp": "whatsapp:+628120000{:04d}", "sms": "+628120000{:04d}"}
 

@@ -85,7 +85,7 @@ def website(configured: config.Config, at: Desk, simulator: web.Application | No
         form_key=vault(configured).derived_key("form"),
         training=simulator is not None,
         training_people=[username for username, _, _ in training.PEOPLE]
-        if simulator and training.is_local(configured)
+        if simulator and training.is_ground(configured)
         else (),
     )
     routes = [*hooks.routes(), *public.routes(), *inbox.routes, *health.routes()]
