@@ -11,7 +11,7 @@ from router.desk import Desk
 
 PEOPLE = (
     ("admin", "Dewi Lestari", model.Role.ADMIN),
-    ("pengawas", "Budi Santoso", model.Role.SUPERVISOR),
+    ("pengawas", "Hendra Saputra", model.Role.SUPERVISOR),
     ("auditor", "Rina Wulandari", model.Role.AUDITOR),
 )
 
