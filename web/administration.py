@@ -3,7 +3,6 @@
 import dataclasses
 from datetime import date, datetime, time, timedelta
 from http import HTTPStatus
-from typing import Any
 from zoneinfo import ZoneInfo
 
 from aiohttp import web
@@ -16,13 +15,12 @@ from sla import calendar
 from web import auth, complaint, pages, queues, texts
 from web.application import DESK
 
-
 # --- Quarantine and alarms ------------------------------------------------------------------------------------------
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class Quarantined:
-    item: Any
+    item: complaints.RawItem
     label: str
     reason: str
     size: int
@@ -91,7 +89,8 @@ async def holiday_list(request: web.Request, *, status: int = 200, error: str = 
     year = int(asked) if asked.isascii() and asked.isdecimal() and len(asked) == 4 else this_year
     entries = [entry for entry in await holidays.listed(desk, person) if entry.day.year == year]
     return pages.render(
-        request, "inbox/holidays.html", status=status, **context, entries=entries, year=year, this_year=this_year, error=error,
+        request, "inbox/holidays.html", status=status, **context, entries=entries, year=year, this_year=this_year,
+        error=error,
         may_edit=person.role is model.Role.SUPERVISOR, moved=request.query.get("dihitung", ""),
     )  # fmt: skip
 

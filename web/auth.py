@@ -42,15 +42,8 @@ def _guarded(handler: Handler, *, roles: tuple[model.Role, ...], is_change: bool
     @functools.wraps(handler)
     async def guarded(request: web.Request) -> web.StreamResponse:
         try:
-            person = await people.session(request.app[DESK], session_token(request))
-            if person is None:
-                return _sent_to_sign_in(request)
-            request[PERSON] = person
-            if person.role not in roles:
-                return failure(request, HTTPStatus.FORBIDDEN)
-            if is_change and not await _has_token(request):
-                return failure(request, HTTPStatus.FORBIDDEN, texts.FORM_EXPIRED)
-            return await handler(request)
+            refusal = await _refusal(request, roles, is_change=is_change)
+            return await handler(request) if refusal is None else refusal
         except errors.NotFound:
             return failure(request, HTTPStatus.NOT_FOUND)
         except (errors.NotAllowed, errors.StaleDecision) as error:
@@ -59,6 +52,19 @@ def _guarded(handler: Handler, *, roles: tuple[model.Role, ...], is_change: bool
             return failure(request, HTTPStatus.SERVICE_UNAVAILABLE)
 
     return guarded
+
+
+async def _refusal(request: web.Request, roles: tuple[model.Role, ...], *, is_change: bool) -> web.Response | None:
+    """Find out who asks; return the answer for whoever may not, None for whoever may."""
+    person = await people.session(request.app[DESK], session_token(request))
+    if person is None:
+        return _sent_to_sign_in(request)
+    request[PERSON] = person
+    if person.role not in roles:
+        return failure(request, HTTPStatus.FORBIDDEN)
+    if is_change and not await _has_token(request):
+        return failure(request, HTTPStatus.FORBIDDEN, texts.FORM_EXPIRED)
+    return None
 
 
 async def _has_token(request: web.Request) -> bool:

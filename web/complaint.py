@@ -7,7 +7,6 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from datetime import datetime
 from http import HTTPStatus
-from typing import Any
 from urllib.parse import parse_qsl, quote, urlencode
 
 from aiohttp import web
@@ -45,24 +44,41 @@ async def _details(request: web.Request) -> complaints.Details:
 
 
 async def _page(
-    request: web.Request, details: complaints.Details, *, status: int = 200, error: str = "", draft: Draft | None = None,
+    request: web.Request,
+    details: complaints.Details,
+    *,
+    status: int = 200,
+    error: str = "",
+    draft: Draft | None = None,
     revealed: dict[int, str] | None = None,
-) -> web.Response:  # fmt: skip
+) -> web.Response:
     desk, person, view = request.app[DESK], request[auth.PERSON], queues.view_of(request.query)
     context, colleagues = await asyncio.gather(queues.frame(request, view), people.colleagues(desk, person))
     now, office, complaint = context["now"], context["office"], details.complaint
     context |= await queues.listing(request, view, now, complaint)
     following = [line for line in context["lines"] if not line.is_current and line.item.complaint.state.is_open]
-    return pages.render(
-        request, "inbox/complaint.html", status=status, **context | {"page_kind": "complaint"}, details=details,
-        complaint=complaint, error=error, draft=draft or Draft(key=str(uuid.uuid4())), revealed=revealed or {},
-        entries=timeline.entries(details, office), following=following[0] if following else None,
-        remaining=texts.remaining(complaint, now, context["end_of_day"], office.zone),
-        composer=_composer(details, person, now, office),
-        can_hand_over=[p for p in colleagues if p.role in WORKERS and p.is_active and p.id != complaint.assignee_id and not p.is_absent(now)],
-        holds=complaint.assignee_id == person.id or (person.role is model.Role.SUPERVISOR and complaint.assignee_id is not None),
-        reasons=texts.CLOSE_REASONS, is_supervisor=person.role is model.Role.SUPERVISOR,
-    )  # fmt: skip
+    is_supervisor, is_held = person.role is model.Role.SUPERVISOR, complaint.assignee_id is not None
+    context |= {
+        "page_kind": "complaint",
+        "details": details,
+        "complaint": complaint,
+        "error": error,
+        "draft": draft or Draft(key=str(uuid.uuid4())),
+        "revealed": revealed or {},
+        "entries": timeline.entries(details, office),
+        "following": following[0] if following and request.query.get("hasil") in texts.RESTS else None,
+        "remaining": texts.remaining(complaint, now, context["end_of_day"], office.zone),
+        "composer": _composer(details, person, now, office),
+        "can_hand_over": [p for p in colleagues if _can_take_over(p, complaint, now)],
+        "holds": complaint.assignee_id == person.id or (is_supervisor and is_held),
+        "reasons": texts.CLOSE_REASONS,
+    }
+    return pages.render(request, "inbox/complaint.html", status=status, **context)
+
+
+def _can_take_over(person: model.Person, complaint: model.Complaint, now: datetime) -> bool:
+    is_there = person.is_active and not person.is_absent(now)
+    return is_there and person.role in WORKERS and person.id != complaint.assignee_id
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,7 +105,9 @@ def _composer(details: complaints.Details, person: model.Person, now: datetime, 
     if closes_at is None:
         window = "" if account.capabilities.reply_window is None else texts.WINDOW_UNKNOWN
     elif is_open:
-        window = texts.WINDOW_OPEN.format(at=texts.brief_moment(closes_at, office.zone), left=texts.span(closes_at - now))
+        window = texts.WINDOW_OPEN.format(
+            at=texts.brief_moment(closes_at, office.zone), left=texts.span(closes_at - now)
+        )
     else:
         window = texts.WINDOW_CLOSED_TEMPLATES if account.capabilities.templates else texts.WINDOW_CLOSED
     if details.has_opted_out:
@@ -232,7 +250,7 @@ async def original(request: web.Request) -> web.Response:
     return await original_page(request, item, f"/inbox/{details.complaint.number}")
 
 
-async def original_page(request: web.Request, item: Any, back: str) -> web.Response:
+async def original_page(request: web.Request, item: complaints.RawItem, back: str) -> web.Response:
     context = await queues.frame(request)
     body = item.request.body
     return pages.render(

@@ -1,4 +1,4 @@
-"""Pages from templates: times in the office's zone, everything escaped, static files under names that change with them."""
+"""Pages from templates: times in the office's zone, everything escaped; static files, kept by their content."""
 
 import functools
 import hashlib

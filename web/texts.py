@@ -14,7 +14,8 @@ from sla import calendar, clocks
 
 _DAYS = ("Senin", "Selasa", "Rabu", "Kamis", "Jumat", "Sabtu", "Minggu")
 _MONTHS = (
-    "Januari", "Februari", "Maret", "April", "Mei", "Juni", "Juli", "Agustus", "September", "Oktober", "November", "Desember",
+    "Januari", "Februari", "Maret", "April", "Mei", "Juni", "Juli", "Agustus", "September", "Oktober", "November",
+    "Desember",
 )  # fmt: skip
 _RELATIVE = timedelta(days=2)  # farther off, a date says more than hours
 _COUNT_LIMIT = 1000  # queues are counted no further
@@ -221,19 +222,43 @@ ROLES: Mapping[model.Role, str] = {
     model.Role.AUDITOR: "Auditor",
 }
 ALARMS: Mapping[model.AlarmKind, tuple[str, str]] = {
-    model.AlarmKind.QUARANTINE: ("Kiriman masuk karantina", "Periksa karantina: baca ulang atau kesampingkan dengan alasan."),
-    model.AlarmKind.ACKNOWLEDGEMENT_FAILED: ("Tanda terima gagal terkirim", "Warga belum tahu nomornya. Kirim ulang dari pengaduan."),
-    model.AlarmKind.ANSWER_FAILED: ("Jawaban gagal terkirim", "Batas waktu berjalan lagi. Kirim ulang atau sampaikan dengan cara lain."),
+    model.AlarmKind.QUARANTINE: (
+        "Kiriman masuk karantina",
+        "Periksa karantina: baca ulang atau kesampingkan dengan alasan.",
+    ),
+    model.AlarmKind.ACKNOWLEDGEMENT_FAILED: (
+        "Tanda terima gagal terkirim",
+        "Warga belum tahu nomornya. Kirim ulang dari pengaduan.",
+    ),
+    model.AlarmKind.ANSWER_FAILED: (
+        "Jawaban gagal terkirim",
+        "Batas waktu berjalan lagi. Kirim ulang atau sampaikan dengan cara lain.",
+    ),
     model.AlarmKind.NOTICE_FAILED: ("Pemberitahuan gagal terkirim", "Kirim ulang dari pengaduan."),
-    model.AlarmKind.UNCERTAIN: ("Pengiriman belum pasti", "Tanyakan kepada warga, lalu tandai sudah sampai atau kirim ulang."),
-    model.AlarmKind.ACCOUNT_SUSPENDED: ("Akun saluran ditolak penyedia", "Periksa kata kunci dan status akun. Kiriman menunggu sampai pulih."),
-    model.AlarmKind.ACCOUNT_UNREACHABLE: ("Penyedia tidak dapat dihubungi", "Sistem terus mencoba. Bila berlangsung lama, hubungi pengelola."),
-    model.AlarmKind.IMPOSSIBLE_DEADLINE: ("Batas waktu tidak memuat jam layanan", "Tentukan siapa yang menjawab di luar jam layanan."),
+    model.AlarmKind.UNCERTAIN: (
+        "Pengiriman belum pasti",
+        "Tanyakan kepada warga, lalu tandai sudah sampai atau kirim ulang.",
+    ),
+    model.AlarmKind.ACCOUNT_SUSPENDED: (
+        "Akun saluran ditolak penyedia",
+        "Periksa kata kunci dan status akun. Kiriman menunggu sampai pulih.",
+    ),
+    model.AlarmKind.ACCOUNT_UNREACHABLE: (
+        "Penyedia tidak dapat dihubungi",
+        "Sistem terus mencoba. Bila berlangsung lama, hubungi pengelola.",
+    ),
+    model.AlarmKind.IMPOSSIBLE_DEADLINE: (
+        "Batas waktu tidak memuat jam layanan",
+        "Tentukan siapa yang menjawab di luar jam layanan.",
+    ),
     model.AlarmKind.DEADLINE_NEAR: ("Batas waktu sudah dekat", "Jawab pengaduan ini lebih dahulu."),
     model.AlarmKind.BREACHED: ("Batas waktu terlewat", "Pengawas perlu segera menjawab atau menugaskan."),
     model.AlarmKind.MEDIA_FAILED: ("Lampiran gagal diambil", "Minta warga mengirim ulang lampiran."),
-    model.AlarmKind.CALENDAR_ENDS: ("Cuti bersama tahun depan belum diisi", "Isi hari libur tahun depan menurut SKB terbaru."),
-}  # fmt: skip
+    model.AlarmKind.CALENDAR_ENDS: (
+        "Cuti bersama tahun depan belum diisi",
+        "Isi hari libur tahun depan menurut SKB terbaru.",
+    ),
+}
 # While one of these is open something does not come in or go out for everybody.
 OUTAGES = frozenset({model.AlarmKind.ACCOUNT_SUSPENDED, model.AlarmKind.ACCOUNT_UNREACHABLE})
 _QUARANTINE = {
@@ -252,53 +277,6 @@ def quarantine_reason(reason: str | None) -> str:
     return _QUARANTINE.get((reason or "").partition(":")[0], "Perlu diperiksa")
 
 
-# --- The log --------------------------------------------------------------------------------------------------------
-
-# What a line of the log says on the timeline; $siapa is who did it. What the timeline shows anyway has no line.
-_EVENTS = {
-    "claimed": "diambil oleh {who}",
-    "given_back": "dikembalikan ke antrean oleh {who}",
-    "returned_holder_absent": "dikembalikan ke antrean karena petugasnya tidak bertugas",
-    "warned": "peringatan: batas waktu sudah dekat",
-    "breached": "batas waktu terlewat; dinaikkan kepada pengawas",
-    "breached_again": "batas tanggapan susulan terlewat",
-    "answered": "batas tanggapan dihentikan oleh jawaban {who}",
-    "marked_arrived": "ditandai sudah sampai oleh {who}",
-    "sent_again": "dikirim ulang oleh {who}",
-    "failure_noted": "kegagalan kirim diketahui {who}",
-    "delivery_failed": "pesan gagal terkirim",
-    "answer_delivered_after_all": "jawaban ternyata sampai; batas tanggapan dihentikan",
-}
-_SILENT = frozenset({"message_received", "noted"})
-
-
-def event(entry: model.AuditEntry, names: Mapping[str, str], zone: ZoneInfo) -> str | None:
-    """Return what the timeline says of a line of the log; None for what it shows by itself."""
-    if entry.action in _SILENT:
-        return None
-    who = names.get(entry.actor, "sistem")
-    facts = entry.facts
-    match entry.action:
-        case "registered":
-            return f"dicatat; batas tanggapan {brief_moment(datetime.fromisoformat(facts['due_at']), zone)}"
-        case "reassigned":
-            return f"diserahkan kepada {names.get('person:' + facts['to'], 'petugas lain')} oleh {who}"
-        case "closed":
-            return f"ditutup oleh {who}: {CLOSE_REASONS[model.CloseReason(facts['reason'])].lower()}"
-        case "reopened":
-            return (
-                f"dibuka kembali oleh {who}: {facts['reason']}"
-                if "reason" in facts
-                else "dibuka kembali karena warga menulis lagi"
-            )
-        case "revealed":
-            return f"nomor pribadi ditampilkan kepada {who}: {facts['purpose']}"
-        case "deadline_moved":
-            return f"batas waktu dihitung ulang menjadi {brief_moment(datetime.fromisoformat(facts['after']), zone)}"
-    known = _EVENTS.get(entry.action)
-    return known.format(who=who) if known else f"tercatat: {entry.action.replace('_', ' ')}"
-
-
 # --- After an act, and when something is refused --------------------------------------------------------------------
 
 DONE: Mapping[str, str] = {
@@ -307,7 +285,7 @@ DONE: Mapping[str, str] = {
     "dikembalikan": "Pengaduan dikembalikan ke antrean.",
     "ditutup": "Pengaduan sudah ditutup.",
     "dibuka": "Pengaduan dibuka kembali dan Bapak/Ibu tangani.",
-    "dijawab": "Jawaban masuk antrean kirim. Tandanya berubah begitu sampai kepada warga.",
+    "dijawab": "Jawaban masuk antrean kirim.",
     "dicatat": "Jawaban yang disampaikan sudah dicatat.",
     "catatan": "Catatan internal sudah disimpan.",
     "dikirim-ulang": "Pesan masuk antrean kirim lagi.",
@@ -320,6 +298,8 @@ DONE: Mapping[str, str] = {
     "libur": "Hari libur sudah disimpan.",
     "libur-dihapus": "Hari libur sudah dihapus.",
 }
+# After these the work on a complaint rests: the next one is offered.
+RESTS = frozenset({"dijawab", "dicatat", "ditutup", "diserahkan", "dikembalikan"})
 STILL_UNREADABLE = (
     "Kiriman ini masih belum dapat dibaca. Hubungi pengelola sistem bila isinya tampak seperti pengaduan."
 )
@@ -346,7 +326,7 @@ def has_masked_number(text: str) -> bool:
 
 BLOCKED_CLOSED = "Pengaduan ini sudah ditutup. Buka kembali sebelum menjawab."
 BLOCKED_HELD = "Sedang ditangani {name}. Minta petugas tersebut menyerahkan, atau tulis catatan internal."
-WINDOW_OPEN = "jendela balas tutup {at} ({left} lagi)"
+WINDOW_OPEN = "jendela tutup {at} ({left})"
 WINDOW_CLOSED = "jendela balas sudah tutup; jawaban akan ditolak. Hubungi warga dengan cara lain, lalu catat."
 WINDOW_CLOSED_TEMPLATES = "jendela balas sudah tutup; jawaban dikirim dengan templat yang disetujui, tanpa ganti baris"
 WINDOW_UNKNOWN = "warga belum pernah menulis lewat saluran ini; jendela balas belum terbuka"

@@ -8,7 +8,7 @@ from typing import Literal
 from core import model
 from router.complaints import Details
 from router.offices import Office
-from web import texts
+from web import events, texts
 
 # Types that a browser shows as a picture and nothing else; the bytes themselves were looked at when they were stored.
 PICTURES = frozenset({"image/jpeg", "image/png", "image/gif", "image/webp"})
@@ -40,12 +40,13 @@ class Entry:
     has_masked_number: bool = False
 
 
+_ORDER = {"citizen": 0, "event": 1, "office": 2, "note": 2}  # of what happened at the same instant
 _GRAVE = frozenset({"breached", "breached_again", "delivery_failed"})
 
 
 def entries(details: Details, office: Office) -> list[Entry]:
     """Return the timeline with a separator before each day of the office's zone."""
-    merged = sorted([*_messages(details), *_events(details, office)], key=lambda entry: entry.at)
+    merged = sorted([*_messages(details), *_events(details, office)], key=lambda entry: (entry.at, _ORDER[entry.kind]))
     result: list[Entry] = []
     last: date | None = None
     for entry in merged:
@@ -67,7 +68,7 @@ def _messages(details: Details) -> Iterator[Entry]:
         yield Entry(
             kind=_kind(message),
             key=f"pesan-{message.id}-{message.delivery or ''}-{states}",
-            at=message.created_at,
+            at=min(message.created_at, message.sent_at or message.created_at),
             message=message,
             author=message.author or "",
             placeholder=_placeholder(message),
@@ -102,6 +103,6 @@ def _file_name(file: model.Attachment, position: int) -> str:
 
 def _events(details: Details, office: Office) -> Iterator[Entry]:
     for line in details.history:
-        words = texts.event(line, details.names, office.zone)
+        words = events.event(line, details.names, office.zone)
         if words is not None:
             yield Entry("event", f"kejadian-{line.id}", line.at, words, is_grave=line.action in _GRAVE)

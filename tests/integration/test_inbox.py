@@ -14,8 +14,10 @@ from aiohttp import web
 
 from core import model, ports
 from core.ids import Number
-from router import assignment, complaints, intake, people
+from router import assignment, complaints, intake, people, receipts
 from router.desk import Desk
+from storage import alarms as stored_alarms
+from storage import outbox
 from storage import people as stored_people
 from web import auth, inbox, live
 
@@ -63,8 +65,8 @@ class Inbox:
         now = self.desk.clock.now()
         request = ports.RawRequest(account, f"/hooks/{account}", {}, text.encode(), now)
         message = model.InboundMessage(
-            provider_id=f"{account}-{citizen}-{text}", address=f"whatsapp:+62812{citizen:08d}", text=text, sent_at=now, **more
-        )  # fmt: skip
+            f"{account}-{citizen}-{text}", f"whatsapp:+62812{citizen:08d}", text, sent_at=now, **more
+        )
         return str((await intake.receive_message(self.desk, request, message, "form")).number)
 
     async def details(self, number: str, who: str = "admin") -> complaints.Details:
@@ -95,8 +97,8 @@ async def inbox_(
         ("lain", "Tono Contoh", model.Role.SUPERVISOR),
     ]
     everybody = {
-        name: await _person(desk, "kota-lain" if name == "lain" else "kota-contoh", name, *given)
-        for name, *given in known
+        username: await _person(desk, "kota-lain" if username == "lain" else "kota-contoh", username, name, role)
+        for username, name, role in known
     }
     tokens = {name: await people.enter(desk, person.office_id, name) for name, person in everybody.items()}
     runner = await serve(desk, inbox.routes, public_url="http://127.0.0.1")
@@ -225,9 +227,9 @@ async def test_over_https_the_cookie_is_bound_to_our_host(desk: Desk, serve: Any
     await _person(desk, "kota-contoh", "admin", "Dewi Lestari", model.Role.ADMIN)
     runner = await serve(desk, inbox.routes)
     url = "http://{}:{}/inbox/masuk".format(*runner.addresses[0])
-    async with aiohttp.ClientSession(cookie_jar=aiohttp.DummyCookieJar()) as http:
-        async with http.post(url, data={"nama": "admin", "sandi": PASSWORD}, allow_redirects=False) as answer:
-            cookie = answer.headers["Set-Cookie"]
+    form = {"nama": "admin", "sandi": PASSWORD}
+    async with aiohttp.ClientSession() as http, http.post(url, data=form, allow_redirects=False) as answer:
+        cookie = answer.headers["Set-Cookie"]
     assert cookie.startswith("__Host-aduan=")
     assert "Secure" in cookie
     assert "Path=/" in cookie
@@ -461,3 +463,44 @@ async def test_a_static_file_is_kept_for_a_year_only_under_the_name_of_its_conte
     assert (await inbox_.get("/static/tokens.css?v=old", None))[2]["Cache-Control"] == "no-cache"
     for path in ("/static/../pages.py", "/static/%2e%2e/pages.py", "/static/..%2fpages.py", "/static/tidak-ada.css"):
         assert (await inbox_.get(path, None))[0] == 404, path
+
+
+# --- Alarms -----------------------------------------------------------------------------------------------------------
+
+
+async def test_an_account_that_is_refused_is_told_on_every_page_of_its_office_until_it_is_mended(
+    inbox_: Inbox,
+) -> None:
+    desk, now = inbox_.desk, inbox_.desk.clock.now()
+    await desk.store.write(stored_alarms.set_health, "kota-contoh", "wa", suspended_at=now, error="20003")
+    number = await inbox_.write("KTP")
+    for path in ("/inbox", f"/inbox/{number}", "/inbox/alarm", "/inbox/libur"):
+        strip = re.search(r'<p class="gangguan".*?</p>', (await inbox_.get(path))[1], re.DOTALL)
+        assert strip, path
+        assert "Akun saluran ditolak penyedia" in strip[0]
+        assert "<button" not in strip[0]
+        assert 'class="gangguan"' not in (await inbox_.get("/inbox", "lain"))[1]
+    await desk.store.write(stored_alarms.set_health, "kota-contoh", "wa", suspended_at=None, error=None)
+    assert 'class="gangguan"' not in (await inbox_.get("/inbox"))[1]
+
+
+async def test_a_message_that_failed_offers_to_send_again_and_only_for_its_own_complaint(inbox_: Inbox) -> None:
+    number, other = await inbox_.write("KTP"), await inbox_.write("akta", citizen=2)
+    acknowledgement = (await inbox_.details(number)).timeline[1]
+    await inbox_.desk.store.write(_fail, acknowledgement.outbox_id, inbox_.desk.clock.now())
+    page = (await inbox_.get(f"/inbox/{number}"))[1]
+    assert "Jendela balas sudah tutup dan belum ada templat" in page
+    assert "Tandai sudah sampai" not in page
+    assert "Gagal kirim" in (await inbox_.get("/inbox"))[1]
+    chosen = {"pesan": str(acknowledgement.outbox_id)}
+    assert (await inbox_.post(f"/inbox/{other}/kirim-ulang", **chosen))[0] == 404
+    assert (await inbox_.post(f"/inbox/{number}/sampai", **chosen))[0] == 409
+    assert (await inbox_.post(f"/inbox/{number}/kirim-ulang", **chosen))[0] == 303
+    assert (await inbox_.details(number)).timeline[1].delivery is model.DeliveryState.QUEUED
+    assert "Gagal kirim" not in (await inbox_.get("/inbox"))[1]
+
+
+def _fail(tx: Any, outbox_id: Any, now: Any) -> None:
+    sent = outbox.get(tx, outbox_id)
+    outbox.settle(tx, sent, model.DeliveryState.FAILED, now, error="no template for acknowledgement")
+    receipts.failed(tx, outbox.get(tx, outbox_id), now, None)

@@ -49,12 +49,16 @@
     return node;
   };
 
+  // A number shown for a purpose stays until the page is left.
+  const looksSame = (mine, child) =>
+    mine.dataset.versi === child.dataset.versi || mine.dataset.versi === `${child.dataset.versi}-terbuka`;
+
   const mergeKeyed = (old, fresh) => {
     const known = new Map([...old.children].map((child) => [child.id, child]));
     let place = old.firstElementChild;
     for (const child of [...fresh.children]) {
       const mine = known.get(child.id);
-      const isSame = mine && (mine.dataset.versi === child.dataset.versi || mine.contains(document.activeElement));
+      const isSame = mine && (looksSame(mine, child) || mine.contains(document.activeElement));
       const node = isSame ? mine : ready(document.adoptNode(child));
       if (mine && !isSame) {
         if (mine === place) place = mine.nextElementSibling;
@@ -164,7 +168,7 @@
 
   // --- The stream ---
 
-  const RETRY_MS = 4000;
+  const RETRY_MS = 2000;
   let lost = 0;
 
   const say = (words) => {
@@ -174,19 +178,16 @@
 
   const connect = () => {
     const stream = new EventSource("/inbox/peristiwa");
-    let wasOpen = false;
     stream.addEventListener("tersambung", () => {
       clearTimeout(lost);
       lost = 0;
       say("");
-      if (wasOpen || isStale) refresh();
-      wasOpen = true;
+      refresh(); // what changed before the stream was open
       document.documentElement.dataset.langsung = "ya";
     });
     stream.addEventListener("perubahan", refresh);
     stream.addEventListener("error", () => {
       delete document.documentElement.dataset.langsung;
-      isStale = true;
       lost ||= setTimeout(() => say("Tidak tersambung. Mencoba lagi…"), 1500);
       if (stream.readyState === EventSource.CLOSED) {
         stream.close();
@@ -239,5 +240,6 @@
   }
   tick();
   setInterval(tick, TICK_MS);
+  document.addEventListener("aduan:detak", tick);
   connect();
 })();
