@@ -435,7 +435,6 @@ class Health:
     """How an account fares. `suspended_at` set: nothing leaves by it until `retry_at`."""
 
     account: str
-    last_inbound_at: datetime | None = None
     last_outbound_at: datetime | None = None
     suspended_at: datetime | None = None
     retry_at: datetime | None = None

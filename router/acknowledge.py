@@ -98,8 +98,9 @@ def reopened(
 
 
 def send(
-    tx: Tx, complaint: model.Complaint, kind: model.MessageKind, text: str, given: Mapping[str, str], key: str, now: datetime,
-    *, not_before: datetime | None = None, author_id: ids.PersonId | None = None, shown: str | None = None,
+    tx: Tx, complaint: model.Complaint, kind: model.MessageKind, text: str, given: Mapping[str, str], key: str,
+    now: datetime, *, not_before: datetime | None = None, author_id: ids.PersonId | None = None,
+    shown: str | None = None,
 ) -> ids.MessageId:  # fmt: skip
     """Put a message of ours on the timeline and into the outbox. `shown`: the text with secrets left out."""
     message_id = messages.add(

@@ -30,7 +30,8 @@ async def answer(desk: Desk, person: model.Person, complaint_id: ids.ComplaintId
         account = desk.account_of(locked.complaint)
         if not account.capabilities.answerable:
             raise errors.NotAllowed(
-                "Saluran ini tidak dapat dibalas. Sampaikan jawaban lewat kontak warga, lalu catat sebagai jawaban yang disampaikan."
+                "Saluran ini tidak dapat dibalas. Sampaikan jawaban lewat kontak warga, lalu catat sebagai jawaban "
+                "yang disampaikan."
             )
         known = contacts.get(tx, locked.complaint.contact_id).contact
         given = acknowledge.variables(desk.offices.get(person.office_id), locked.complaint, known.name)

@@ -17,6 +17,18 @@ View = listing.View
 Page = listing.Page
 Item = listing.Item
 Clock = deadlines.Clock
+RawItem = raw.RawItem
+
+# Alarms whose cause nobody but a person can end; the others are cleared by what mends them.
+SETTLED_BY_PEOPLE = frozenset(
+    {
+        model.AlarmKind.MEDIA_FAILED,
+        model.AlarmKind.IMPOSSIBLE_DEADLINE,
+        model.AlarmKind.ACKNOWLEDGEMENT_FAILED,
+        model.AlarmKind.NOTICE_FAILED,
+        model.AlarmKind.CALENDAR_ENDS,
+    }
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -230,6 +242,23 @@ async def original(desk: Desk, person: model.Person, raw_id: int) -> raw.RawItem
         return item
 
     return await desk.store.write(act)
+
+
+async def settle_alarm(desk: Desk, person: model.Person, alarm_id: int) -> None:
+    """Note that somebody has seen to an alarm; it comes back if its cause does. NotFound, NotAllowed."""
+    require(person, *WORKERS)
+    now = desk.clock.now()
+
+    def act(tx: Tx) -> None:
+        alarm = alarms.get(tx, alarm_id)
+        if alarm.office_id != person.office_id:
+            raise errors.NotFound("no such alarm")
+        if alarm.kind not in SETTLED_BY_PEOPLE:
+            raise errors.NotAllowed("Tanda bahaya ini hilang dengan sendirinya setelah penyebabnya diatasi.")
+        alarms.clear(tx, person.office_id, alarm.key, now, actor(person))
+        audit.append_office(tx, person.office_id, now, actor(person), "alarm_settled", alarm=alarm.key, kind=alarm.kind)
+
+    await desk.store.write(act)
 
 
 async def quarantined(desk: Desk, person: model.Person) -> list[raw.RawItem]:

@@ -5,6 +5,7 @@ could deliver it twice: it waits for a receipt, then for a person.
 """
 
 import asyncio
+import contextlib
 import random
 from collections.abc import Mapping
 from datetime import datetime, timedelta
@@ -93,10 +94,8 @@ class DeliveryWorker:
         return len(entries)
 
     async def _rest(self) -> None:
-        try:
+        with contextlib.suppress(TimeoutError):
             await asyncio.wait_for(self._wake.wait(), self._poll_seconds)
-        except TimeoutError:
-            pass
 
     def _heard(self, event: model.Event) -> None:
         if event.topic == "outbox":
@@ -125,7 +124,8 @@ class DeliveryWorker:
         opened_at = entry.window_opened_at
         message = model.OutboundMessage(
             outbox_id=entry.id, kind=entry.kind, address=entry.address, text=entry.text, reference=entry.reference,
-            window_open=window is None or (opened_at is not None and now < opened_at + window), variables=entry.variables,
+            window_open=window is None or (opened_at is not None and now < opened_at + window),
+            variables=entry.variables,
         )  # fmt: skip
         return await sender.send(message)
 

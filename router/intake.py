@@ -76,11 +76,7 @@ async def _take_in(
 
 
 async def receive_message(
-    desk: Desk,
-    request: ports.RawRequest,
-    inbound: model.InboundMessage,
-    origin: str,
-    intake: model.Intake | None = None,
+    desk: Desk, request: ports.RawRequest, inbound: model.InboundMessage, origin: str
 ) -> Registered:
     """Take in one message that an edge has already read (form, catch-up); the same one twice gives the same answer.
 

@@ -54,9 +54,7 @@ def _stored(tx: Tx, entry: messages.FileEntry, stored: model.StoredFile) -> None
     tx.publish(model.Event(entry.office_id, "complaint", str(entry.complaint_id)))
 
 
-def _postponed(
-    tx: Tx, desk: Desk, entry: messages.FileEntry, reason: str, retry_at: datetime | None = None
-) -> None:
+def _postponed(tx: Tx, desk: Desk, entry: messages.FileEntry, reason: str, retry_at: datetime | None = None) -> None:
     if entry.attempts > len(_PAUSES):
         _refused(tx, desk, entry, reason)
     else:

@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Awaitable
+from datetime import datetime
 from typing import TypeVar
 
 from core import errors
@@ -23,6 +24,11 @@ async def snapshot(desk: Desk) -> Snapshot:
     """Return what waits, over all offices; StorageUnavailable also when that takes longer than two seconds."""
     now = desk.clock.now()
     return await _within(desk.store.read(lambda tx: metrics.snapshot(tx, now)))
+
+
+async def last_inbound_at(desk: Desk) -> dict[str, datetime]:
+    """Return when something last reached each account, of those that were lately reached at all."""
+    return await desk.store.read(metrics.last_inbound_at)
 
 
 async def _within(reading: Awaitable[T]) -> T:

@@ -33,7 +33,7 @@ async def sign_in(desk: Desk, office_id: str, username: str, password: str, code
     username = username.strip().lower()
     now = desk.clock.now()
     known = await desk.store.write(lambda tx: people.credentials(tx, office_id, username))
-    if known is not None and known.locked_until is not None and known.locked_until > now:
+    if known is not None and _is_locked(known, now):
         raise errors.NotAllowed("Terlalu banyak percobaan. Silakan coba lagi beberapa menit lagi.")
     is_right = await asyncio.to_thread(_matches, _NOBODY if known is None else known.password_hash, password)
     counter = None if known is None or known.totp_secret is None else _totp_counter(known, code, now)
@@ -55,7 +55,7 @@ async def sign_in(desk: Desk, office_id: str, username: str, password: str, code
             current is None
             or current.password_hash != known.password_hash
             or not current.person.is_active
-            or (current.locked_until is not None and current.locked_until > now)
+            or _is_locked(current, now)
             or (counter is not None and current.totp_used is not None and counter <= current.totp_used)
         ):
             raise errors.NotAllowed(_WRONG)
@@ -214,10 +214,14 @@ def _totp_counter(known: people.Credentials, code: str, now: datetime) -> int | 
     return None
 
 
+def _is_locked(known: people.Credentials, now: datetime) -> bool:
+    return known.locked_until is not None and known.locked_until > now
+
+
 def _failed(tx: Tx, office_id: str, username: str, now: datetime) -> None:
     known = people.credentials(tx, office_id, username)
-    if known is None:
-        return
+    if known is None or _is_locked(known, now):
+        return  # one more failure must not end the lock that another has set meanwhile
     failures = known.failures + 1
     locked_until = now + _LOCK * 2 ** min(failures // _TRIES - 1, 8) if failures % _TRIES == 0 else None
     people.set_trials(tx, known.person.id, failures, locked_until)

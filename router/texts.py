@@ -11,7 +11,8 @@ from sla import calendar
 
 _DAYS = ("Senin", "Selasa", "Rabu", "Kamis", "Jumat", "Sabtu", "Minggu")
 _MONTHS = (
-    "Januari", "Februari", "Maret", "April", "Mei", "Juni", "Juli", "Agustus", "September", "Oktober", "November", "Desember",
+    "Januari", "Februari", "Maret", "April", "Mei", "Juni", "Juli", "Agustus", "September", "Oktober", "November",
+    "Desember",
 )  # fmt: skip
 _ZONES = {7: "WIB", 8: "WITA", 9: "WIT"}
 
@@ -19,21 +20,27 @@ SAFETY = "Seluruh layanan kami tidak dipungut biaya. Petugas tidak pernah memint
 
 _RECEIVED = """\
 Yth. Bapak/Ibu$nama, terima kasih telah menghubungi $dinas.
+
 Pengaduan Bapak/Ibu telah kami terima dan dicatat dengan nomor $nomor pada $diterima.
 Kami akan memberikan tanggapan paling lambat $batas.
+
 Perkembangannya dapat dilihat di $tautan dengan PIN $pin.
+
 $aman"""
 _RECEIVED_CLOSED = """\
 Yth. Bapak/Ibu$nama, terima kasih telah menghubungi $dinas.
+
 Pengaduan Bapak/Ibu telah kami terima dan dicatat dengan nomor $nomor.
 Saat ini kami di luar jam layanan$sebab. Pesan akan dibaca petugas mulai $buka dan ditanggapi paling lambat $batas.
+
 Perkembangannya dapat dilihat di $tautan dengan PIN $pin.
+
 $aman"""
 _LETTER = """\
 Yth. Bapak/Ibu$nama,
 
-Dengan hormat, bersama ini kami sampaikan bahwa pengaduan Bapak/Ibu telah kami terima pada $diterima dan dicatat dengan \
-nomor $nomor.
+Dengan hormat, bersama ini kami sampaikan bahwa pengaduan Bapak/Ibu telah kami terima pada $diterima dan dicatat \
+dengan nomor $nomor.
 
 Tanggapan akan kami sampaikan paling lambat $batas. Perkembangannya dapat dilihat di $tautan dengan PIN $pin.
 
@@ -41,7 +48,10 @@ $aman
 
 Hormat kami,
 Pengelola Layanan Pengaduan $dinas"""
-_SHORT = "$singkat: Laporan tercatat no $nomor, PIN $pin. Dijawab paling lambat $batas_singkat. Cek $tautan. Gratis; kami tidak meminta OTP."
+_SHORT = (
+    "$singkat: Laporan tercatat no $nomor, PIN $pin. Dijawab paling lambat $batas_singkat. "
+    "Cek $tautan. Gratis; kami tidak meminta OTP."
+)
 _SHORT_CLOSED = (
     "$singkat: Laporan tercatat no $nomor, PIN $pin. Kami buka $buka_singkat, dijawab paling lambat $batas_singkat. "
     "Cek $tautan. Gratis; kami tidak meminta OTP."
@@ -51,6 +61,7 @@ Yth. Bapak/Ibu$nama, pesan tambahan Bapak/Ibu telah kami terima dan dicatat pada
 _REOPENED = """\
 Yth. Bapak/Ibu$nama, pesan Bapak/Ibu telah kami terima dan pengaduan nomor $nomor kami buka kembali.
 Kami akan memberikan tanggapan paling lambat $batas.
+
 $aman"""
 _DELAY = """\
 Yth. Bapak/Ibu$nama, mohon maaf, pengaduan nomor $nomor belum dapat kami jawab sesuai batas waktu $batas.
@@ -80,12 +91,14 @@ _BY_FORM: Mapping[tuple[MessageKind, TextForm], str] = {
     (MessageKind.DELAY_NOTICE, TextForm.CHAT): _DELAY,
     (MessageKind.DELAY_NOTICE, TextForm.LETTER): _DELAY,
     (MessageKind.DELAY_NOTICE, TextForm.SHORT): (
-        "$singkat: Mohon maaf, laporan no $nomor belum dapat kami jawab tepat waktu. Dijawab paling lambat $batas_baru_singkat."
+        "$singkat: Mohon maaf, laporan no $nomor belum dapat kami jawab tepat waktu. "
+        "Dijawab paling lambat $batas_baru_singkat."
     ),
     (MessageKind.CLOSING_NOTICE, TextForm.CHAT): _CLOSING,
     (MessageKind.CLOSING_NOTICE, TextForm.LETTER): _CLOSING,
     (MessageKind.CLOSING_NOTICE, TextForm.SHORT): (
-        "$singkat: Laporan no $nomor telah selesai. Bila belum tuntas, balas pesan ini paling lambat $batas_buka_singkat."
+        "$singkat: Laporan no $nomor telah selesai. "
+        "Bila belum tuntas, balas pesan ini paling lambat $batas_buka_singkat."
     ),
 }
 

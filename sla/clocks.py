@@ -136,7 +136,7 @@ def _percent_warnings(
 ) -> Iterator[model.DueWarning]:
     """Yield a warning at each percentage of the limit: of elapsed time for calendar days, else of service time."""
     elapsed = due_at - started_at
-    minutes = calendar.service_minutes_between(started_at, due_at)
+    minutes = 0.0 if rule.unit == "hari" else calendar.service_minutes_between(started_at, due_at)
     for percent in rule.warn_at:
         if rule.unit == "hari":
             at = started_at + elapsed * percent / 100

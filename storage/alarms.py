@@ -6,7 +6,7 @@ from typing import Any
 import sqlalchemy as sa
 from sqlalchemy.dialects import postgresql, sqlite
 
-from core import ids, model
+from core import errors, ids, model
 from storage import tables
 from storage.transaction import Tx
 
@@ -24,7 +24,11 @@ def _upsert(table: sa.Table, make: Any, where: Any, keys: list[Any], columns: di
 _RAISE = {
     name: _upsert(
         _t, make, _open, [_t.c.office_id, _t.c.key],
-        {"count": _t.c.count + 1, "last_at": sa.bindparam("last_at", type_=_t.c.last_at.type), "note": sa.bindparam("note", type_=sa.Text)},
+        {
+            "count": _t.c.count + 1,
+            "last_at": sa.bindparam("last_at", type_=_t.c.last_at.type),
+            "note": sa.bindparam("note", type_=sa.Text),
+        },
     ).returning(_t.c.count)
     for name, make in (("sqlite", sqlite.insert), ("postgresql", postgresql.insert))
 }  # fmt: skip
@@ -57,13 +61,15 @@ _NUMBERS = (
     .limit(sa.bindparam("count"))
 )
 _OF_COMPLAINT = sa.select(_t).where(_t.c.complaint_id == sa.bindparam("complaint_id"), _t.c.cleared_at.is_(None))
+_BY_ID = sa.select(_t).where(_t.c.id == sa.bindparam("id"), _t.c.cleared_at.is_(None))
 _HEALTH = sa.select(_h).where(_h.c.office_id == sa.bindparam("office_id"))
 _HEALTH_OF = sa.select(_h).where(_h.c.account == sa.bindparam("account"))
 _SET_HEALTH: dict[frozenset[str], sa.Update] = {}
 
 
 def raise_(
-    tx: Tx, office_id: str, kind: model.AlarmKind, key: str, now: datetime, *, complaint_id: ids.ComplaintId | None = None,
+    tx: Tx, office_id: str, kind: model.AlarmKind, key: str, now: datetime, *,
+    complaint_id: ids.ComplaintId | None = None,
     account: str | None = None, note: str | None = None,
 ) -> bool:  # fmt: skip
     """Raise an alarm, or count it once more where one with this key is open; return whether it is new."""
@@ -116,6 +122,14 @@ def count_open(tx: Tx, office_id: str) -> int:
     return int(tx.scalar(_COUNT, office_id=office_id))
 
 
+def get(tx: Tx, alarm_id: int) -> model.Alarm:
+    """Return an open alarm; NotFound."""
+    row = tx.one(_BY_ID, id=alarm_id)
+    if row is None:
+        raise errors.NotFound("no such open alarm")
+    return _alarm(row)
+
+
 def of_complaint(tx: Tx, complaint_id: ids.ComplaintId) -> list[model.Alarm]:
     return [_alarm(row) for row in tx.all(_OF_COMPLAINT, complaint_id=complaint_id)]
 
@@ -156,7 +170,6 @@ def _alarm(row: Any) -> model.Alarm:
 def _health(row: Any) -> model.Health:
     return model.Health(
         row.account,
-        row.last_inbound_at,
         row.last_outbound_at,
         row.suspended_at,
         row.retry_at,

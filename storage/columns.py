@@ -18,7 +18,7 @@ BigId = sa.BigInteger().with_variant(sa.Integer(), "sqlite")
 
 
 class UtcDateTime(TypeDecorator[datetime]):
-    """An aware instant in UTC: `timestamptz` on PostgreSQL, microseconds since 1970 on SQLite, which has no such type."""
+    """An aware instant in UTC: `timestamptz` on PostgreSQL, microseconds since 1970 on SQLite, which has none."""
 
     impl = sa.DateTime(timezone=True)
     cache_ok = True

@@ -15,6 +15,7 @@ _NEXT_NUMBER = sa.text(
     "INSERT INTO register (office_id, year, last) VALUES (:office_id, :year, 1) "
     "ON CONFLICT (office_id, year) DO UPDATE SET last = register.last + 1 RETURNING last"
 ).columns(last=sa.Integer)
+_SET_LAST = sa.text("UPDATE register SET last = :last WHERE office_id = :office_id AND year = :year")
 _LATEST_OF_CONTACT = (
     sa.select(_t)
     .where(_t.c.contact_id == sa.bindparam("contact_id"))
@@ -43,8 +44,23 @@ class Locked:
 
 
 def next_number(tx: Tx, office_id: str, prefix: str, year: int) -> ids.Number:
-    """Take the next number of the office's year. It is given back if the transaction does not commit."""
-    return ids.Number(prefix, year, tx.scalar(_NEXT_NUMBER, office_id=office_id, year=year))
+    """Take the next number of the office's year. It is given back if the transaction does not commit.
+
+    The register is locked by the first number and raised for all others of a transaction at its end.
+    """
+    key = (office_id, year)
+    if key in tx.taken:
+        tx.taken[key] += 1
+    else:
+        first = tx.taken[key] = tx.scalar(_NEXT_NUMBER, office_id=office_id, year=year)
+        tx.closing.append(lambda: _raise_register(tx, office_id, year, first))
+    return ids.Number(prefix, year, tx.taken[key])
+
+
+def _raise_register(tx: Tx, office_id: str, year: int, first: int) -> None:
+    last = tx.taken[office_id, year]
+    if last > first:
+        tx.run(_SET_LAST, office_id=office_id, year=year, last=last)
 
 
 def add(tx: Tx, complaint: model.Complaint, acknowledged_until: datetime, actor: str, facts: dict[str, Any]) -> None:
@@ -62,7 +78,8 @@ def add(tx: Tx, complaint: model.Complaint, acknowledged_until: datetime, actor:
     tx.add(
         _t, id=complaint.id, office_id=complaint.office_id, prefix=complaint.number.prefix, year=complaint.number.year,
         sequence=complaint.number.sequence, contact_id=complaint.contact_id,
-        previous_id=complaint.previous_id, account=complaint.account, channel=complaint.channel, intake=complaint.intake,
+        previous_id=complaint.previous_id, account=complaint.account, channel=complaint.channel,
+        intake=complaint.intake,
         state=complaint.state, queue=complaint.queue, assignee_id=complaint.assignee_id, category=complaint.category,
         preview=complaint.preview, received_at=complaint.received_at, last_message_at=complaint.last_message_at,
         due_at=complaint.due_at, breached_at=complaint.breached_at, answered_at=complaint.answered_at,
@@ -101,7 +118,7 @@ def change(
 
 
 def cover(tx: Tx, complaint_id: ids.ComplaintId, until: datetime) -> None:
-    """Remember until when further messages are covered by an acknowledgement already queued. Bookkeeping, not audited."""
+    """Remember until when an acknowledgement that is queued covers further messages. Bookkeeping, not audited."""
     tx.run(_update(frozenset(("acknowledged_until",))), id_is=complaint_id, acknowledged_until=until)
 
 

@@ -164,7 +164,9 @@ def _values(view: View, office_id: str, now: datetime, until: datetime, person_i
 # --- Tracking -----------------------------------------------------------------------------------------------------
 
 _TRACKED = sa.select(_c).where(
-    _c.c.office_id == sa.bindparam("office_id"), _c.c.year == sa.bindparam("year"), _c.c.sequence == sa.bindparam("sequence"),
+    _c.c.office_id == sa.bindparam("office_id"),
+    _c.c.year == sa.bindparam("year"),
+    _c.c.sequence == sa.bindparam("sequence"),
     _c.c.prefix == sa.bindparam("prefix"),
 )  # fmt: skip
 _TRIALS = (

@@ -82,6 +82,11 @@ def look(tx: Tx) -> None:
     tx.one(_READABLE)
 
 
+def last_inbound_at(tx: Tx) -> dict[str, datetime]:
+    """Return when something last reached each account, of the accounts among the newest raw items."""
+    return {row.account: row.at for row in tx.all(_INBOUND)}
+
+
 def snapshot(tx: Tx, now: datetime) -> Snapshot:
     work, outbox = tx.all(_WORK, now=now), tx.all(_OUTBOX)
     oldest_at: dict[str, datetime] = {}
@@ -94,6 +99,6 @@ def snapshot(tx: Tx, now: datetime) -> Snapshot:
         oldest_at=oldest_at,
         alarms={(row.office_id, row.kind): row.count for row in tx.all(_ALARMS)},
         quarantined={row.office_id: row.count for row in tx.all(_QUARANTINE)},
-        last_inbound_at={row.account: row.at for row in tx.all(_INBOUND)},
+        last_inbound_at=last_inbound_at(tx),
         suspended=frozenset(row.account for row in tx.all(_SUSPENDED)),
     )

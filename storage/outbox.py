@@ -79,17 +79,16 @@ _EARLY = sa.select(tables.receipt).where(
 _FORGET_EARLY = sa.delete(tables.receipt).where(
     tables.receipt.c.account == sa.bindparam("account"), tables.receipt.c.provider_id == sa.bindparam("provider_id")
 )
-_OVERTAKEN = (
-    sa.select(tables.receipt.c.account, tables.receipt.c.provider_id, _t.c.id)
-    .select_from(
-        tables.receipt.join(
-            _t, sa.and_(_t.c.account == tables.receipt.c.account, _t.c.provider_id == tables.receipt.c.provider_id)
-        )
-    )
-    .where(_t.c.provider_id.is_not(None))
-    .distinct()
-    .limit(sa.bindparam("count"))
-)
+# Not a join, which might walk the outbox to look for each of its entries among the few receipts put by.
+_put_by = sa.select(
+    tables.receipt.c.account,
+    tables.receipt.c.provider_id,
+    sa.select(_t.c.id)
+    .where(_t.c.account == tables.receipt.c.account, _t.c.provider_id == tables.receipt.c.provider_id)
+    .scalar_subquery()
+    .label("id"),
+).subquery()
+_OVERTAKEN = sa.select(_put_by).where(_put_by.c.id.is_not(None)).distinct().limit(sa.bindparam("count"))
 _PURGE_EARLY = sa.delete(tables.receipt).where(
     tables.receipt.c.received_at < sa.bindparam("before", type_=tables.receipt.c.received_at.type)
 )

@@ -44,9 +44,7 @@ def require_current(database: dialect.Database) -> None:
     found = revision(database)
     if found != HEAD:
         raise errors.ConfigError(
-            [
-                f"storage.url: the database is at schema {found or 'nothing'}, this release needs {HEAD}: run `aduan migrate`"
-            ]
+            [f"storage.url: the schema is {found or 'missing'}, this release needs {HEAD}: run `aduan migrate`"]
         )
 
 

@@ -19,7 +19,7 @@ class Prepared:
     empty where it may see any.
     """
 
-    __slots__ = ("_binders", "_constants", "_names", "_readers", "_row", "keys", "sql", "tables")
+    __slots__ = ("_binders", "_constants", "_names", "_readers", "_repeated", "_row", "keys", "sql", "tables")
 
     def __init__(self, statement: ClauseElement, dialect: Dialect) -> None:
         compiled: Any = statement.compile(dialect=dialect)
@@ -36,6 +36,7 @@ class Prepared:
         self._readers = [(i, reader) for i, reader in readers if reader is not None]
         self.tables = frozenset(_tables(statement))
         self.keys = _keys(statement)
+        self._repeated: dict[int, str] = {}
 
     def values(self, given: Mapping[str, Any]) -> list[Any]:
         """Return the driver's values, in their order, for `given` and the statement's own constants."""
@@ -45,6 +46,14 @@ class Prepared:
             if values[i] is not None:
                 values[i] = binder(values[i])
         return values
+
+    def repeated(self, count: int) -> str:
+        """Return the SQL of an insert of `count` rows, which takes their values one after the other."""
+        sql = self._repeated.get(count)
+        if sql is None:
+            head, values, row = self.sql.partition(" VALUES ")
+            sql = self._repeated[count] = head + values + ", ".join([row] * count)
+        return sql
 
     def row(self, raw: tuple[Any, ...]) -> Any:
         """Return a raw row as a named tuple of domain values."""

@@ -102,6 +102,14 @@ class ComplaintRow(SQLModel, table=True):
             postgresql_where=sa.text("assignee_id IS NOT NULL AND state <> 'closed'"),
         ),
         sa.Index(
+            "ix_complaint_waiting",
+            "office_id",
+            "last_message_at",
+            "id",
+            sqlite_where=sa.text("state = 'waiting_citizen'"),
+            postgresql_where=sa.text("state = 'waiting_citizen'"),
+        ),
+        sa.Index(
             "ix_complaint_closed",
             "office_id",
             "closed_at",
@@ -418,7 +426,6 @@ class HealthRow(SQLModel, table=True):
     __tablename__ = "health"
     account: str = _text(primary_key=True)
     office_id: str = _text()
-    last_inbound_at: datetime | None = _at(nullable=True)
     last_outbound_at: datetime | None = _at(nullable=True)
     suspended_at: datetime | None = _at(nullable=True)
     retry_at: datetime | None = _at(nullable=True)

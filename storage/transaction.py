@@ -1,6 +1,7 @@
 """`Tx`: what a use case reads and writes through, inside one transaction of one thread."""
 
-from collections.abc import Callable, Mapping
+import itertools
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
 import sqlalchemy as sa
@@ -9,6 +10,7 @@ from sqlalchemy.sql import ClauseElement
 from core import ids, model
 from storage import statements, tables, vault
 
+_LONGEST = 64  # rows of one statement
 _ORDER = {table: i for i, table in enumerate(tables.metadata.sorted_tables)}
 
 
@@ -28,7 +30,9 @@ class Tx:
         self._ids = new_ids
         self.vault = seals
         self.events: list[model.Event] = []
+        self.closing: list[Callable[[], None]] = []  # called once, when all else was done
         self.committed: list[Callable[[], None]] = []  # called after the commit, and only then
+        self.taken: dict[tuple[str, int], int] = {}  # last register numbers, by office and year
 
     @property
     def dialect_name(self) -> str:
@@ -86,16 +90,34 @@ class Tx:
             self.flush()
         return self._connection.execute(prepared.sql, prepared.values(values))
 
+    def finish(self) -> None:
+        """Do what was left for the end; nothing may follow but the commit."""
+        for act in self.closing:
+            act()
+        self.flush()
+
     def flush(self) -> None:
         """Write what was added, parents before children."""
         added, self._added = self._added, {}
         for table in sorted(added, key=_ORDER.__getitem__):
             prepared = self._prepare.insert(table)
             rows = [prepared.values(row) for row in added[table].rows]
-            if len(rows) == 1:
-                self._connection.execute(prepared.sql, rows[0])
-            else:
-                self._connection.cursor().executemany(prepared.sql, rows)
+            for part in _parts(rows):
+                self._connection.execute(prepared.repeated(len(part)), list(itertools.chain.from_iterable(part)))
+
+
+def _parts(rows: Sequence[list[Any]]) -> Iterator[Sequence[list[Any]]]:
+    """Cut rows into pieces of a power of two: one statement each, of which few need to be known.
+
+    Many rows in one statement: on SQLite the driver gives up the interpreter lock once a row of `executemany`, and the
+    writer would run in step with the event loop; on PostgreSQL each row would cost a message.
+    """
+    start, size = 0, _LONGEST
+    while start < len(rows):
+        while size > len(rows) - start:
+            size //= 2
+        yield rows[start : start + size]
+        start += size
 
 
 class _Added:

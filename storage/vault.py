@@ -10,6 +10,7 @@ from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 from core import ids
 
 _NONCE_BYTES = 12
+_NONCES = 256  # read at a time
 _KEY_BYTES = 32
 HMAC_BYTES = 16
 
@@ -27,13 +28,15 @@ class Vault:
         self._ciphers = {_fingerprint(secret): AESGCM(_derive(secret, "seal")) for secret in secrets}
         self._current = _fingerprint(secrets[0])
         self._secret = secrets[-1]
-        self._hmac_key = _derive(self._secret, "hmac")
-        self._audit_key = _derive(self._secret, "audit")
-        self._pin_key = _derive(self._secret, "pin")
+        self._finder = _keyed(self._secret, "hmac")
+        self._chain = _keyed(self._secret, "audit")
+        self._pins = _keyed(self._secret, "pin")
+        self._nonces: list[bytes] = []
+        self._nonces_of = os.getpid()
 
     def seal(self, plain: bytes) -> bytes:
         """Return key fingerprint (4 bytes), nonce (12) and the authenticated ciphertext."""
-        nonce = os.urandom(_NONCE_BYTES)
+        nonce = self._nonce()
         return self._current + nonce + self._ciphers[self._current].encrypt(nonce, plain, None)
 
     def open(self, sealed: bytes) -> bytes:
@@ -47,8 +50,8 @@ class Vault:
             raise ValueError("sealed data was changed") from None
 
     def find_key(self, purpose: str, value: str) -> bytes:
-        """Return the keyed hash (16 bytes) under which `value` is found again; equal values of other purposes differ."""
-        return hmac.digest(self._hmac_key, f"{purpose}\0{value}".encode(), hashlib.sha256)[:HMAC_BYTES]
+        """Return the keyed hash (16 bytes) under which `value` is found again; each purpose has its own."""
+        return _hash(self._finder, f"{purpose}\0{value}".encode())[:HMAC_BYTES]
 
     @staticmethod
     def same(one: str, other: str) -> bool:
@@ -57,16 +60,38 @@ class Vault:
 
     def chain_hash(self, content: bytes) -> bytes:
         """Return the keyed hash (32 bytes) of an audit row: without the secret nobody can write a fitting one."""
-        return hmac.digest(self._audit_key, content, hashlib.sha256)
+        return _hash(self._chain, content)
 
     def pin(self, of: str) -> str:
         """Return the tracking PIN of a complaint, always the same for the same one: nothing of it is stored."""
-        number = int.from_bytes(hmac.digest(self._pin_key, of.encode(), hashlib.sha256)[:8], "big")
+        number = int.from_bytes(_hash(self._pins, of.encode())[:8], "big")
         return f"{number % 10**ids.PIN_DIGITS:0{ids.PIN_DIGITS}d}"
 
     def derived_key(self, purpose: str) -> bytes:
         """Return a 32-byte key of its own for `purpose`."""
         return _derive(self._secret, purpose)
+
+    def _nonce(self) -> bytes:
+        # Read in advance: every system call hands the interpreter to another thread. Never shared with a forked process.
+        if self._nonces_of != os.getpid():
+            self._nonces, self._nonces_of = [], os.getpid()
+        try:
+            return self._nonces.pop()
+        except IndexError:
+            read = os.urandom(_NONCE_BYTES * _NONCES)
+            self._nonces += [read[i : i + _NONCE_BYTES] for i in range(_NONCE_BYTES, len(read), _NONCE_BYTES)]
+            return read[:_NONCE_BYTES]
+
+
+def _keyed(secret: bytes, purpose: str) -> hmac.HMAC:
+    return hmac.new(_derive(secret, purpose), digestmod=hashlib.sha256)
+
+
+def _hash(keyed: hmac.HMAC, content: bytes) -> bytes:
+    # A copy, where `hmac.digest` would hand the interpreter to another thread.
+    copy = keyed.copy()
+    copy.update(content)
+    return copy.digest()
 
 
 def _derive(secret: bytes, purpose: str) -> bytes:

@@ -5,6 +5,7 @@ transaction of its own, so that a bad act fails alone. An act must therefore do 
 """
 
 import asyncio
+import contextlib
 import queue
 import threading
 from collections.abc import Callable, Sequence
@@ -49,7 +50,8 @@ class Writer:
         self._make_tx = make_tx
         self._heard = heard
         self._batch = batch
-        self._waiting: queue.Queue[_Waiting | None] = queue.Queue(backlog)
+        self._backlog = backlog
+        self._waiting: queue.SimpleQueue[_Waiting | None] = queue.SimpleQueue()
         self._threads = [
             threading.Thread(target=self._work, args=(n,), name=f"writer-{n}", daemon=True)
             for n in range(database.writer_threads)
@@ -78,10 +80,9 @@ class Writer:
             raise errors.StorageUnavailable("the service is stopping")
         loop = asyncio.get_running_loop()
         future: asyncio.Future[T] = loop.create_future()
-        try:
-            self._waiting.put_nowait(_Waiting(act, future, loop))
-        except queue.Full:
-            raise errors.StorageUnavailable("too much waits to be written") from None
+        if self._waiting.qsize() >= self._backlog:
+            raise errors.StorageUnavailable("too much waits to be written")
+        self._waiting.put(_Waiting(act, future, loop))
         return await future
 
     def _work(self, number: int) -> None:
@@ -149,7 +150,7 @@ class Writer:
         self._database.begin(connection)
         tx = self._make_tx(connection, number)
         outcomes = [act(tx) for act in acts]
-        tx.flush()
+        tx.finish()
         events = tuple(dict.fromkeys(tx.events))
         if events:
             self._database.announce(connection, [(e.office_id, e.topic, e.key) for e in events])
@@ -173,18 +174,14 @@ class Writer:
 
 
 def _roll_back(connection: Any) -> None:
-    try:
+    with contextlib.suppress(Exception):  # nothing was open, or the connection is gone: the next statement tells
         connection.execute("ROLLBACK")
-    except Exception:  # noqa: BLE001, S110
-        pass
 
 
 def _close(connection: Any) -> None:
     if connection is not None:
-        try:
+        with contextlib.suppress(Exception):  # it is being thrown away
             connection.close()
-        except Exception:  # noqa: BLE001, S110
-            pass
 
 
 def _resolve(batch: Sequence[_Waiting], outcomes: Sequence[Any]) -> None:

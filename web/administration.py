@@ -9,7 +9,7 @@ from aiohttp import web
 
 from core import errors, ids, model
 from core import text as plain
-from router import complaints, holidays, intake, people
+from router import complaints, holidays, intake, metrics, people
 from router.desk import WORKERS
 from sla import calendar
 from web import auth, complaint, pages, queues, texts
@@ -75,7 +75,16 @@ async def alarms(request: web.Request) -> web.Response:
     person = request[auth.PERSON]
     labels = {name: queues.label_and_mark(desk, name)[0] for name in desk.accounts}
     accounts = [account for account in desk.accounts.values() if account.office_id == person.office_id]
-    return pages.render(request, "inbox/alarms.html", **await queues.frame(request), labels=labels, accounts=accounts)
+    return pages.render(
+        request, "inbox/alarms.html", **await queues.frame(request), labels=labels, accounts=accounts,
+        last_inbound_at=await metrics.last_inbound_at(desk), settled_by_people=complaints.SETTLED_BY_PEOPLE,
+    )  # fmt: skip
+
+
+@auth.changes(*WORKERS)
+async def settle_alarm(request: web.Request) -> web.Response:
+    await complaints.settle_alarm(request.app[DESK], request[auth.PERSON], int(request.match_info["id"]))
+    return auth.see_other("/inbox/alarm")
 
 
 # --- Holidays -------------------------------------------------------------------------------------------------------
@@ -164,6 +173,7 @@ routes: list[web.AbstractRouteDef] = [
     web.post(r"/inbox/karantina/{id:\d{1,19}}/kesampingkan", dismiss),
     web.post(r"/inbox/karantina/{id:\d{1,19}}/asli", quarantined_original),
     web.get("/inbox/alarm", auth.reads(alarms)),
+    web.post(r"/inbox/alarm/{id:\d{1,19}}/selesai", settle_alarm),
     web.get("/inbox/libur", auth.reads(holiday_list)),
     web.post("/inbox/libur", put_holiday),
     web.post("/inbox/libur/hapus", remove_holiday),

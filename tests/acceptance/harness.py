@@ -97,8 +97,8 @@ class Service:
     async def aduan(self, *words: str, stdin: str = "") -> subprocess.CompletedProcess[str]:
         """Run a command to its end, while the provider goes on."""
         return await asyncio.to_thread(
-            subprocess.run, self.command(*words), cwd=self.place, env=self.environment, input=stdin, capture_output=True,
-            text=True, timeout=60,
+            subprocess.run, self.command(*words), cwd=self.place, env=self.environment, input=stdin,
+            capture_output=True, text=True, timeout=60,
         )  # fmt: skip
 
     def start(self, *words: str, name: str | None = None) -> None:
@@ -191,7 +191,8 @@ def message(number: int | str = 1, body: str = "KTP saya belum jadi", **more: st
     sender = f"whatsapp:+6281200{number:06d}" if isinstance(number, int) else number
     sid = more.pop("sid", None) or f"SM{abs(hash((sender, body))):032x}"[:34]
     return {
-        "MessageSid": sid, "SmsMessageSid": sid, "AccountSid": SID["wa"], "From": sender, "To": SENDER["wa"], "Body": body,
+        "MessageSid": sid, "SmsMessageSid": sid, "AccountSid": SID["wa"], "From": sender, "To": SENDER["wa"],
+        "Body": body,
         "NumMedia": "0", "ProfileName": "Siti Rahma", **more,
     }  # fmt: skip
 

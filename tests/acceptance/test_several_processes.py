@@ -15,7 +15,8 @@ def database_url(postgresql_url) -> str:
 @pytest.mark.postgres
 async def test_an_open_page_hears_what_other_processes_did(service):
     assert (await service.aduan("migrate")).returncode == 0
-    added = await service.aduan("admin", "add", "dewi", "--name", "Dewi Lestari", "--password-stdin", stdin=f"{PASSWORD}\n")
+    words = ("admin", "add", "dewi", "--name", "Dewi Lestari", "--password-stdin")
+    added = await service.aduan(*words, stdin=f"{PASSWORD}\n")
     assert added.returncode == 0, added.stderr
     service.start("web")
     service.start("worker")

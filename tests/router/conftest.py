@@ -136,6 +136,7 @@ async def world(database_url: str, tmp_path: Path, clock: SetClock) -> AsyncIter
                 "auth_tokens": ["token-of-" + name],
                 "sender": sender,
                 "base_url": base_url,
+                "media_hosts": ["localhost"],
             }
         built = wiring.connect(configured, credentials)
         desk = Desk(

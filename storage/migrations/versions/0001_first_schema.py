@@ -104,7 +104,6 @@ def upgrade() -> None:
         "health",
         sa.Column("account", sa.Text(), nullable=False),
         sa.Column("office_id", sa.Text(), nullable=False),
-        sa.Column("last_inbound_at", UtcDateTime(), nullable=True),
         sa.Column("last_outbound_at", UtcDateTime(), nullable=True),
         sa.Column("suspended_at", UtcDateTime(), nullable=True),
         sa.Column("retry_at", UtcDateTime(), nullable=True),
@@ -230,6 +229,14 @@ def upgrade() -> None:
     )
     op.create_index("ix_complaint_contact", "complaint", ["contact_id", "id"], unique=False)
     op.create_index("ix_complaint_state", "complaint", ["office_id", "state", "queue", "due_at", "id"], unique=False)
+    op.create_index(
+        "ix_complaint_waiting",
+        "complaint",
+        ["office_id", "last_message_at", "id"],
+        unique=False,
+        sqlite_where=sa.text("state = 'waiting_citizen'"),
+        postgresql_where=sa.text("state = 'waiting_citizen'"),
+    )
     op.create_index(
         "ix_complaint_work",
         "complaint",
