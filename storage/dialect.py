@@ -21,6 +21,7 @@ from sqlalchemy.engine import Dialect
 from core import errors
 
 _CHANNEL = "aduan"
+_MIGRATION_LOCK = 4_106_115  # any number, the same in every process
 _NOTIFY_LIMIT = 7000  # PostgreSQL refuses payloads of 8000 bytes
 
 
@@ -167,11 +168,19 @@ class PostgreSQL:
 
     def __init__(self, url: str) -> None:
         self._url = url
-        self.dialect: Dialect = postgresql.psycopg.dialect(paramstyle="format")
+        self.dialect: Dialect = postgresql.psycopg.dialect(paramstyle="numeric_dollar")
         self.dialect.dbapi = psycopg  # type: ignore[assignment]
 
     def engine(self) -> sa.Engine:
-        return sa.create_engine(sa.make_url(self._url).set(drivername="postgresql+psycopg"))
+        engine = sa.create_engine(sa.make_url(self._url).set(drivername="postgresql+psycopg"))
+
+        # Two processes that migrate at once: the second waits for the first, and finds nothing left to do.
+        @sa.event.listens_for(engine, "connect")
+        def _one_at_a_time(connection: Any, _: Any) -> None:
+            connection.execute("SELECT pg_advisory_lock(%s)", (_MIGRATION_LOCK,))
+            connection.commit()
+
+        return engine
 
     def connect(self, *, read_only: bool) -> psycopg.Connection[Any]:
         options = "-c timezone=UTC -c statement_timeout=30000"
@@ -184,11 +193,13 @@ class PostgreSQL:
             options=options,
             connect_timeout=5,
             application_name="aduan",
+            cursor_factory=psycopg.RawCursor,  # others look for placeholders in every long statement anew
             keepalives_idle=30,
             keepalives_interval=10,
             keepalives_count=3,
         )
         connection.prepare_threshold = 2
+        connection.prepared_max = 500
         return connection
 
     def begin(self, connection: psycopg.Connection[Any]) -> None:
@@ -213,7 +224,7 @@ class PostgreSQL:
         payload = json.dumps(events)
         if len(payload) > _NOTIFY_LIMIT:
             payload = json.dumps(sorted({(office, topic, "*") for office, topic, _ in events}))
-        connection.execute("SELECT pg_notify(%s, %s)", (_CHANNEL, payload))
+        connection.execute("SELECT pg_notify($1, $2)", (_CHANNEL, payload))
 
     def listen(self, heard: Callable[[tuple[str, str, str]], None], stop: threading.Event) -> None:
         while not stop.is_set():

@@ -1,5 +1,7 @@
 """The schema: migrations make exactly the tables of storage.tables, on both databases."""
 
+import asyncio
+
 import pytest
 import sqlalchemy as sa
 from alembic.autogenerate import compare_metadata
@@ -76,6 +78,13 @@ def test_this_release_needs_the_newest_migration(tmp_path):
         connection.commit()
     with pytest.raises(errors.ConfigError, match="older"):
         schema.require_current(database)
+
+
+@pytest.mark.postgres
+async def test_processes_that_migrate_at_once_wait_for_each_other(postgresql_url):
+    database = dialect.open_database(postgresql_url)
+    await asyncio.gather(*(asyncio.to_thread(schema.migrate, database) for _ in range(4)))
+    schema.require_current(database)
 
 
 def test_every_row_carries_its_office():
