@@ -19,8 +19,12 @@ def write(configured: config.Config, target: Path, *, with_key: bool) -> None:
     """Write a backup to `target`, complete or not at all."""
     if target.exists():
         raise errors.ConfigError([f"{target}: exists already"])
-    target.parent.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory(dir=target.absolute().parent) as place:
+    try:
+        target.parent.mkdir(parents=True, exist_ok=True)
+        beside = tempfile.TemporaryDirectory(dir=target.absolute().parent)
+    except OSError as error:
+        raise errors.ConfigError([f"{target}: {error.strerror}"]) from None
+    with beside as place:
         unfinished = Path(place) / "backup.tar"
         with tarfile.open(unfinished, "w") as archive:
             about = {"schema": schema.HEAD, "kind": _kind(configured)}
@@ -40,7 +44,7 @@ def write(configured: config.Config, target: Path, *, with_key: bool) -> None:
 def restore(configured: config.Config, source: Path) -> None:
     """Put a backup where the configuration says; ConfigError where anything stands there already."""
     storage = configured.storage
-    with tarfile.open(source) as archive, tempfile.TemporaryDirectory() as place:
+    with _opened(source) as archive, tempfile.TemporaryDirectory() as place:
         kind = _about(archive, source)["kind"]
         if kind != _kind(configured):
             raise errors.ConfigError([f"{source}: is a backup of {kind}, the configuration names another database"])
@@ -55,6 +59,13 @@ def restore(configured: config.Config, source: Path) -> None:
         if (Path(place) / _KEY).exists() and storage.key_file is not None and not storage.key_file.exists():
             shutil.copyfile(Path(place) / _KEY, storage.key_file)
             storage.key_file.chmod(0o600)
+
+
+def _opened(source: Path) -> tarfile.TarFile:
+    try:
+        return tarfile.open(source)
+    except tarfile.ReadError:
+        raise errors.ConfigError([f"{source}: is not a backup made by aduan"]) from None
 
 
 def _kind(configured: config.Config) -> str:

@@ -6,7 +6,6 @@ from collections.abc import Sequence
 
 from app import config, keys, wiring
 from core import errors, ports
-from storage import schema
 
 
 async def run(configured: config.Config, *, offline: bool) -> list[str]:
@@ -30,7 +29,7 @@ async def run(configured: config.Config, *, offline: bool) -> list[str]:
 
 def _storage(configured: config.Config) -> Sequence[str]:
     try:
-        schema.require_current(wiring.database(configured))
+        wiring.require_current(configured)
         keys.load(configured.storage, may_make=False)
     except errors.ConfigError as error:
         return error.mistakes

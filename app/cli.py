@@ -4,7 +4,7 @@ import asyncio
 import os
 import sys
 from collections.abc import Callable, Coroutine
-from datetime import datetime
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -36,6 +36,7 @@ def aduan(context: click.Context, path: Path | None) -> None:
 
 def main() -> None:
     """Run the command line; a user's mistake ends in one clear message, never in a traceback."""
+    os.umask(0o077)  # database, key, files, backups: for nobody else on this machine, from the first byte on
     try:
         aduan(prog_name="aduan", standalone_mode=False)
     except click.ClickException as error:
@@ -61,10 +62,8 @@ def _load(context: click.Context) -> config.Config:
 
 def _at_desk(context: click.Context, act: Callable[[Any], Coroutine[Any, Any, T]]) -> T:
     """Open the store beside a running service, do one thing, close it."""
-    from storage import schema  # noqa: PLC0415 - commands that need no database start without it
-
     configured = _load(context)
-    schema.require_current(wiring.database(configured))
+    wiring.require_current(configured)
 
     async def go() -> T:
         async with runtime.opened(wiring.desk(configured, {}), serving=False) as desk:
@@ -239,9 +238,12 @@ def replay(context: click.Context, raw_ids: tuple[int, ...], everything: bool, o
         chosen = [item.id for item in await intake.in_quarantine(desk, office_id)] if everything else list(raw_ids)
         failed = 0
         for raw_id in chosen:
-            settled = await intake.replay(desk, raw_id)
+            try:
+                settled, words = await intake.replay(desk, raw_id), "still cannot be taken in"
+            except errors.NotFound as error:  # of a simulated account: only the running service can read it
+                settled, words = False, str(error)
             failed += not settled
-            click.echo(f"{raw_id}  {'taken in' if settled else 'still cannot be taken in'}")
+            click.echo(f"{raw_id}  {'taken in' if settled else words}")
         return failed
 
     if _at_desk(context, act):
@@ -256,9 +258,16 @@ def catch_up(context: click.Context, account: str | None, since: datetime | None
     """Ask providers for messages that never reached us."""
     from router import catchup  # noqa: PLC0415
 
+    configured = {a.account.name: a.account for a in _load(context).accounts}
+    if account is not None and account not in configured:
+        raise click.UsageError(f"ACCOUNT: one of {', '.join(configured)}")
+    if simulated := [a.name for a in configured.values() if a.simulated and account in (None, a.name)]:
+        click.echo(f"Simulated, so that only the running service can ask: {', '.join(simulated)}.", err=True)
+    since = since.replace(tzinfo=UTC) if since else None
+
     async def act(desk: Any) -> int:
-        names = [account] if account else list(desk.accounts)
-        return sum([await catchup.account(desk, name, since.astimezone() if since else None) for name in names])
+        names = [name for name in desk.accounts if account in (None, name)]
+        return sum([await catchup.account(desk, name, since) for name in names])
 
     click.echo(f"{_at_desk(context, act)} message(s) found that no webhook had brought.")
 

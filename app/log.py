@@ -82,9 +82,17 @@ def configure(stream: TextIO | None = None, level: int = logging.INFO) -> None:
     root = logging.getLogger()
     root.handlers[:] = [handler]
     root.setLevel(level)
+    logging.getLogger("aiohttp.server").filters[:] = [_without_visitors]
     for name in _QUIET:
         logging.getLogger(name).setLevel(logging.WARNING)
     logging.captureWarnings(capture=True)
+
+
+def _without_visitors(record: logging.LogRecord) -> bool:
+    """Keep who asked, and what he sent that is no HTTP at all, out of the web server's own lines."""
+    error = record.exc_info[1] if record.exc_info else None
+    record.msg, record.args = "request not handled", ()
+    return type(error).__module__ != "aiohttp.http_exceptions"
 
 
 def redact(_logger: Any, _method: str, event: MutableMapping[str, Any]) -> Mapping[str, Any]:

@@ -14,7 +14,6 @@ from app import config, simulation, training, wiring
 from core import clock, errors, model
 from router import holidays
 from router.desk import Desk
-from storage import schema
 
 SERVING_SECONDS = 20.0  # how long open requests may finish
 _log = structlog.get_logger()
@@ -32,7 +31,7 @@ async def run(configured: config.Config, parts: Sequence[str], *, is_alone: bool
         if is_alone:
             await asyncio.to_thread(wiring.prepare, configured)
         else:
-            await asyncio.to_thread(schema.require_current, wiring.database(configured))
+            await asyncio.to_thread(wiring.require_current, configured)
         desk = wiring.desk(configured, simulated.credentials if simulated else {})
         await stack.enter_async_context(opened(desk))
         if is_alone and simulated is not None:
@@ -85,12 +84,7 @@ async def _working(configured: config.Config, desk: Desk) -> AsyncIterator[None]
 
 @asynccontextmanager
 async def _serving(configured: config.Config, desk: Desk, simulator: web.Application | None) -> AsyncIterator[None]:
-    runner = web.AppRunner(
-        wiring.website(configured, desk, simulator),
-        access_log=None,
-        shutdown_timeout=SERVING_SECONDS,
-        handler_cancellation=False,
-    )
+    runner = wiring.server(wiring.website(configured, desk, simulator), SERVING_SECONDS)
     await runner.setup()
     listen = configured.server.listen
     try:

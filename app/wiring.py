@@ -9,7 +9,7 @@ from aiohttp import web
 
 from app import config, keys, training
 from connectors import registry
-from core import clock, model, ports
+from core import clock, errors, model, ports
 from router import assignment, catchup, delivery, escalation, holidays, housekeeping, media
 from router.desk import Desk
 from router.offices import Office, Offices
@@ -24,6 +24,14 @@ Credentials = Mapping[str, Mapping[str, Any]]  # of simulated accounts, by name
 
 def database(configured: config.Config) -> dialect.Database:
     return dialect.open_database(configured.storage.url)
+
+
+def require_current(configured: config.Config) -> None:
+    """ConfigError unless the database is at this release's schema. Looking makes no database where there is none."""
+    file = configured.storage.sqlite_file
+    if file is not None and not file.exists():
+        raise errors.ConfigError([f"storage.url: {file} does not exist yet: run `aduan migrate`"])
+    schema.require_current(database(configured))
 
 
 def prepare(configured: config.Config) -> bool:
@@ -76,23 +84,30 @@ def offices(configured: config.Config) -> Offices:
 
 
 def website(configured: config.Config, at: Desk, simulator: web.Application | None) -> web.Application:
-    from web import application, health, hooks, inbox, public  # noqa: PLC0415 - a worker needs none
+    from web import application, auth, health, hooks, inbox, public  # noqa: PLC0415 - a worker needs none
 
+    is_ground = training.is_ground(configured)
     settings = application.Settings(
         public_url=configured.server.public_url,
         trusted_proxies=configured.server.trusted_proxies,
         metrics_from=configured.server.metrics_from,
         form_key=vault(configured).derived_key("form"),
         training=simulator is not None,
-        training_people=[username for username, _, _ in training.PEOPLE]
-        if simulator and training.is_ground(configured)
-        else (),
+        training_people=[username for username, _, _ in training.PEOPLE] if simulator and is_ground else (),
     )
     routes = [*hooks.routes(), *public.routes(), *inbox.routes, *health.routes()]
     app = application.create(at, settings, routes)
     if simulator is not None:
         app.add_subapp("/simulator", simulator)
+        if not is_ground:  # what is written there stands in the register beside what is real
+            app.middlewares.append(auth.workers_only(simulator))
     return app
+
+
+def server(website: web.Application, shutdown_seconds: float) -> web.AppRunner:
+    from web import application  # noqa: PLC0415
+
+    return application.runner(website, shutdown_seconds)
 
 
 def worker(at: Desk) -> delivery.DeliveryWorker:

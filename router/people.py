@@ -140,7 +140,10 @@ async def is_anybody(desk: Desk, office_id: str) -> bool:
 
 
 async def set_password(desk: Desk, office_id: str, username: str, password: str, totp_secret: str | None) -> None:
-    """Give somebody a new password, by the operator; ends every session and lock. NotFound, NotAllowed."""
+    """Give somebody a new password, by the operator; ends every session and lock. NotFound, NotAllowed.
+
+    Without a new `totp_secret` the old one stays: a forgotten password must not cost the second proof.
+    """
     if len(password) < MIN_PASSWORD:
         raise errors.NotAllowed(f"a password has at least {MIN_PASSWORD} characters")
     password_hash = await asyncio.to_thread(_hasher.hash, password)
@@ -150,7 +153,7 @@ async def set_password(desk: Desk, office_id: str, username: str, password: str,
         known = people.credentials(tx, office_id, username.strip().lower())
         if known is None:
             raise errors.NotFound("no such person")
-        people.set_secrets(tx, known.person.id, password_hash, totp_secret)
+        people.set_secrets(tx, known.person.id, password_hash, totp_secret or known.totp_secret)
         audit.append_office(tx, office_id, now, SYSTEM, "password_set", person=known.person.id)
 
     await desk.store.write(act)

@@ -54,11 +54,14 @@ class FileStore:
         return await asyncio.to_thread(self.put, bytes(content), name)
 
     def get(self, sha256: str) -> bytes:
-        """Return a kept content; NotFound. Blocks."""
+        """Return a kept content; NotFound, also for what is no longer what was kept. Blocks."""
         try:
-            return self._path(sha256).read_bytes()
+            content = self._path(sha256).read_bytes()
         except FileNotFoundError:
             raise errors.NotFound("no such file") from None
+        if hashlib.sha256(content).hexdigest() != sha256:
+            raise errors.NotFound("the file was changed")
+        return content
 
     def _path(self, digest: str) -> Path:
         if len(digest) != 64 or not all(c in "0123456789abcdef" for c in digest):

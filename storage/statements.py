@@ -1,6 +1,7 @@
 """Prepared statements: written once as SQLAlchemy expressions over the tables, run as plain SQL on the driver."""
 
 import operator
+import re
 from collections import namedtuple
 from collections.abc import Callable, Mapping
 from typing import Any
@@ -52,7 +53,8 @@ class Prepared:
         sql = self._repeated.get(count)
         if sql is None:
             head, values, row = self.sql.partition(" VALUES ")
-            sql = self._repeated[count] = head + values + ", ".join([row] * count)
+            rows = [_shifted(row, i * len(self._names)) for i in range(count)]
+            sql = self._repeated[count] = head + values + ", ".join(rows)
         return sql
 
     def row(self, raw: tuple[Any, ...]) -> Any:
@@ -71,6 +73,11 @@ def among(column: Any, *values: str) -> sa.ColumnElement[bool]:
     literals: list[Any] = [sa.literal_column(f"'{value}'") for value in values if value.replace("_", "").isalpha()]
     condition: sa.ColumnElement[bool] = column.in_(literals) if len(literals) > 1 else column == literals[0]
     return condition
+
+
+def _shifted(row: str, by: int) -> str:
+    """Return the placeholders of a row with their numbers, if they have any, raised by so much."""
+    return re.sub(r"\$(\d+)", lambda number: f"${int(number[1]) + by}", row)
 
 
 def _required(compiled: Any, name: str) -> bool:

@@ -72,7 +72,7 @@ class Vault:
         return _derive(self._secret, purpose)
 
     def _nonce(self) -> bytes:
-        # Read in advance: every system call hands the interpreter to another thread. Never shared with a forked process.
+        # Read in advance: each system call hands the interpreter to another thread. A forked process reads its own.
         if self._nonces_of != os.getpid():
             self._nonces, self._nonces_of = [], os.getpid()
         try:

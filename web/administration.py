@@ -46,7 +46,7 @@ async def quarantine(request: web.Request, *, status: int = 200, error: str = ""
 async def replay(request: web.Request) -> web.Response:
     """Read an item again. Only a supervisor may vouch for what could not be proven genuine."""
     desk, person = request.app[DESK], request[auth.PERSON]
-    item = await complaints.original(desk, person, int(request.match_info["id"]))
+    item = await complaints.original(desk, person, complaint.whole(request.match_info["id"]))
     vouches = "jamin" in await auth.form_of(request)
     if vouches and person.role is not model.Role.SUPERVISOR:
         return auth.failure(request, HTTPStatus.FORBIDDEN)
@@ -60,13 +60,13 @@ async def dismiss(request: web.Request) -> web.Response:
     reason = plain.one_line((await auth.form_of(request)).get("alasan", ""), 200)
     if not reason:
         return await quarantine(request, status=HTTPStatus.CONFLICT, error=texts.NO_DISMISSAL_REASON)
-    await intake.dismiss(request.app[DESK], int(request.match_info["id"]), request[auth.PERSON], reason)
+    await intake.dismiss(request.app[DESK], complaint.whole(request.match_info["id"]), request[auth.PERSON], reason)
     return auth.see_other("/inbox/karantina?hasil=dikesampingkan")
 
 
 @auth.changes(*WORKERS)
 async def quarantined_original(request: web.Request) -> web.Response:
-    item = await complaints.original(request.app[DESK], request[auth.PERSON], int(request.match_info["id"]))
+    item = await complaints.original(request.app[DESK], request[auth.PERSON], complaint.whole(request.match_info["id"]))
     return await complaint.original_page(request, item, "/inbox/karantina")
 
 
@@ -83,7 +83,7 @@ async def alarms(request: web.Request) -> web.Response:
 
 @auth.changes(*WORKERS)
 async def settle_alarm(request: web.Request) -> web.Response:
-    await complaints.settle_alarm(request.app[DESK], request[auth.PERSON], int(request.match_info["id"]))
+    await complaints.settle_alarm(request.app[DESK], request[auth.PERSON], complaint.whole(request.match_info["id"]))
     return auth.see_other("/inbox/alarm")
 
 
@@ -145,7 +145,7 @@ async def set_absence(request: web.Request) -> web.Response:
     """Note whole days of absence, the last one included; without a first day the person is present again."""
     desk, person, form = request.app[DESK], request[auth.PERSON], await auth.form_of(request)
     zone = desk.offices.get(person.office_id).zone
-    of = ids.PersonId(int(request.match_info["id"]))
+    of = ids.PersonId(complaint.whole(request.match_info["id"]))
     first, last = form.get("mulai", ""), form.get("selesai", "")
     try:
         starts = _midnight(_day(first), zone) if first else None
@@ -158,9 +158,12 @@ async def set_absence(request: web.Request) -> web.Response:
 
 def _day(text: str) -> date:
     try:
-        return date.fromisoformat(text)
+        day = date.fromisoformat(text)
     except ValueError:
         raise errors.NotAllowed(texts.WRONG_DATE) from None
+    if not 2000 <= day.year <= 2100:  # beyond lie days that no calendar can reckon with
+        raise errors.NotAllowed(texts.WRONG_DATE)
+    return day
 
 
 def _midnight(day: date, zone: ZoneInfo) -> datetime:

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import structlog
-from aiohttp import web
+from aiohttp import http_exceptions, web
 
 from core import errors
 from router.desk import Desk
@@ -22,6 +22,9 @@ CONTENT_SECURITY_POLICY = (
     "connect-src 'self'; "
     "form-action 'self'; frame-ancestors 'none'; base-uri 'none'; manifest-src 'self'"
 )
+_READ_SECONDS = 60  # for a small body; a form with files has more (web.form)
+# What a proxy adds, whichever it is.
+_FORWARDED = ("X-Forwarded-For", "X-Forwarded-Host", "X-Forwarded-Proto", "X-Real-IP", "Forwarded", "Via")
 _SAFE_METHODS = frozenset({"GET", "HEAD", "OPTIONS"})
 _log = structlog.get_logger()
 
@@ -59,6 +62,17 @@ def create(desk: Desk, settings: Settings, routes: Sequence[web.AbstractRouteDef
     app.on_shutdown.append(_close)
     app.add_routes(routes)
     return app
+
+
+def runner(app: web.Application, shutdown_seconds: float) -> web.AppRunner:
+    """Return what serves `app`. Nobody sends us packed bodies, and a small one may unfold to gigabytes: none is."""
+    return web.AppRunner(
+        app,
+        access_log=None,
+        shutdown_timeout=shutdown_seconds,
+        handler_cancellation=False,
+        auto_decompress=False,
+    )
 
 
 async def _close(app: web.Application) -> None:
@@ -126,6 +140,8 @@ async def _failures(request: web.Request, handler: Handler) -> web.StreamRespons
         raise web.HTTPConflict(text=str(error)) from None
     except (web.HTTPException, ConnectionError):
         raise
+    except (http_exceptions.HttpProcessingError, web.RequestPayloadError):
+        raise web.HTTPBadRequest(text="Permintaan tidak dapat dibaca.") from None
     except Exception:  # noqa: BLE001
         _log.exception("request_failed", route=_route_name(request))
         raise web.HTTPInternalServerError(text="Terjadi kesalahan pada sistem. Kesalahan ini sudah dicatat.") from None
@@ -141,7 +157,23 @@ def client_address(request: web.Request, trusted: Sequence[Network]) -> str:
 
 
 def is_from(request: web.Request, networks: Sequence[Network]) -> bool:
-    return _is_within(request[CLIENT], networks)
+    """Tell whether somebody of these networks asks; who comes by a proxy that is not trusted may be anybody."""
+    is_hidden = is_forwarded(request) and request[CLIENT] == request.remote
+    return not is_hidden and _is_within(request[CLIENT], networks)
+
+
+def is_forwarded(request: web.Request) -> bool:
+    """Tell whether a proxy stands between us and who asks, as far as it says so."""
+    return any(name in request.headers for name in _FORWARDED)
+
+
+async def body_of(request: web.Request) -> bytes:
+    """Return the body of a request that has no files; 413 when it is too large, 408 when it does not come."""
+    try:
+        async with asyncio.timeout(_READ_SECONDS):
+            return await request.read()
+    except TimeoutError:
+        raise web.HTTPRequestTimeout(text="Permintaan tidak selesai dikirim.") from None
 
 
 def _is_within(address: str, networks: Sequence[Network]) -> bool:

@@ -1,26 +1,32 @@
 """Signing in and out; who asks, what his role lets him do, and that a change was asked for on our own page."""
 
+import asyncio
 import functools
 import hashlib
 import hmac
+import ipaddress
 import re
 from collections import OrderedDict, deque
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime, timedelta
 from http import HTTPStatus
 from typing import Any
-from urllib.parse import quote
+from urllib.parse import parse_qsl, quote, urlsplit
 
 from aiohttp import web
+from aiohttp.typedefs import Middleware
 
 from core import errors, model
 from router import people
 from router.desk import WORKERS
-from web import pages, texts
-from web.application import CLIENT, DESK, SETTINGS, Handler
+from web import limits, pages, texts
+from web.application import CLIENT, DESK, SETTINGS, Handler, body_of, is_forwarded
 
 PERSON: web.RequestKey[model.Person] = web.RequestKey("person", model.Person)
 Form = Mapping[str, str]
+_FORM: web.RequestKey[Form] = web.RequestKey("form", dict)
+_MOST_FIELDS = 50
+_VERIFYING = 2  # passwords at a time: each takes 64 MiB, and nobody has to prove anything to make us look at one
 SIGN_IN, HOME = "/inbox/masuk", "/inbox"
 _TOKEN_FIELD = "token"  # noqa: S105 - the name of a form's field
 _SAFE_NEXT = re.compile(r"/inbox(?:[/?][\w\-./?=&%~:+]*)?", re.ASCII)
@@ -68,8 +74,8 @@ async def _refusal(request: web.Request, roles: tuple[model.Role, ...], *, is_ch
 
 
 async def _has_token(request: web.Request) -> bool:
-    given = (await request.post()).get(_TOKEN_FIELD)
-    return isinstance(given, str) and hmac.compare_digest(given.encode(), form_token(request).encode())
+    given = (await form_of(request)).get(_TOKEN_FIELD, "")
+    return hmac.compare_digest(given.encode(), form_token(request).encode())
 
 
 def _sent_to_sign_in(request: web.Request) -> web.Response:
@@ -109,6 +115,22 @@ def _cookie_name(request: web.Request) -> str:
     return "__Host-aduan" if request.app[SETTINGS].is_https else "aduan"
 
 
+def workers_only(part: web.Application) -> Middleware:
+    """Return a middleware that lets into `part` of the website only people who work on complaints."""
+
+    @web.middleware
+    async def guard(request: web.Request, handler: Handler) -> web.StreamResponse:
+        if part in request.match_info.apps:
+            person = await people.session(request.app[DESK], session_token(request))
+            if person is None:
+                return _sent_to_sign_in(request)
+            if not may_change(person):
+                return failure(request, HTTPStatus.FORBIDDEN)
+        return await handler(request)
+
+    return guard
+
+
 def may_change(person: model.Person) -> bool:
     return person.role in WORKERS
 
@@ -117,7 +139,10 @@ def may_change(person: model.Person) -> bool:
 
 
 class Attempts:
-    """Failed sign-ins by address, in memory: slows down who tries many names. A name of its own locks in the store."""
+    """Sign-ins by address that failed or are under way, in memory: slows down who tries many names.
+
+    A name of its own locks in the store. An IPv6 address counts as its network, all of which one household has.
+    """
 
     LIMIT, WITHIN, ADDRESSES = 20, timedelta(minutes=10), 10_000
 
@@ -125,26 +150,33 @@ class Attempts:
         self._failures: OrderedDict[str, deque[datetime]] = OrderedDict()
 
     def are_too_many(self, address: str, now: datetime) -> bool:
-        failures = self._failures.get(address, deque())
+        failures = self._failures.get(limits.network(address), deque())
         while failures and failures[0] <= now - self.WITHIN:
             failures.popleft()
         return len(failures) >= self.LIMIT
 
     def failed(self, address: str, now: datetime) -> None:
-        self._failures.setdefault(address, deque(maxlen=self.LIMIT)).append(now)
-        self._failures.move_to_end(address)
+        """Count an attempt as failed: from its beginning on, so that many at once are many as well."""
+        key = limits.network(address)
+        self._failures.setdefault(key, deque(maxlen=self.LIMIT)).append(now)
+        self._failures.move_to_end(key)
         while len(self._failures) > self.ADDRESSES:
             self._failures.popitem(last=False)
+
+    def forgive(self, address: str) -> None:
+        """Take back the latest one: it did not fail."""
+        if failures := self._failures.get(limits.network(address)):
+            failures.pop()
 
 
 class SignIn(web.AbstractRouteDef):
     """The routes of signing in; each application that registers them counts attempts of its own."""
 
     def register(self, router: web.UrlDispatcher) -> list[web.AbstractRoute]:
-        attempts = Attempts()
+        attempts, verifying = Attempts(), asyncio.Semaphore(_VERIFYING)
         return [
             router.add_get(SIGN_IN, _form),
-            router.add_post(SIGN_IN, functools.partial(_sign_in, attempts=attempts)),
+            router.add_post(SIGN_IN, functools.partial(_sign_in, attempts=attempts, verifying=verifying)),
             router.add_post("/inbox/masuk/latihan", _enter_training),
             router.add_post("/inbox/keluar", changes(*model.Role)(_sign_out)),
         ]
@@ -161,11 +193,11 @@ def _page(request: web.Request, given: Mapping[str, Any], error: str = "", statu
     return pages.render(
         request, "inbox/sign_in.html", status=status, offices=offices, error=error, office_id=given.get("kantor", ""),
         username=given.get("nama", ""), next_path=_next(given), training=request.app[SETTINGS].training,
-        training_people=request.app[SETTINGS].training_people,
+        training_people=_training_people(request),
     )  # fmt: skip
 
 
-async def _sign_in(request: web.Request, attempts: Attempts) -> web.Response:
+async def _sign_in(request: web.Request, attempts: Attempts, verifying: asyncio.Semaphore) -> web.Response:
     desk, address = request.app[DESK], request[CLIENT]
     form = await form_of(request)
     now = desk.clock.now()
@@ -173,13 +205,17 @@ async def _sign_in(request: web.Request, attempts: Attempts) -> web.Response:
         return _page(request, form, texts.TOO_MANY_SIGN_INS, HTTPStatus.TOO_MANY_REQUESTS)
     offices = [office.id for office in desk.offices]
     office_id = offices[0] if len(offices) == 1 else form.get("kantor", "")
+    code = form.get("kode", "").replace(" ", "")
+    attempts.failed(address, now)
     try:
-        token = await people.sign_in(
-            desk, office_id, form.get("nama", ""), form.get("sandi", ""), form.get("kode", "").replace(" ", "")
-        )
+        async with verifying:
+            token = await people.sign_in(desk, office_id, form.get("nama", ""), form.get("sandi", ""), code)
     except errors.NotAllowed as error:
-        attempts.failed(address, now)
         return _page(request, form, str(error), HTTPStatus.FORBIDDEN)
+    except errors.StorageUnavailable:
+        attempts.forgive(address)
+        raise
+    attempts.forgive(address)
     return _signed_in(request, token, _next(form))
 
 
@@ -188,10 +224,25 @@ async def _enter_training(request: web.Request) -> web.Response:
     desk, form = request.app[DESK], await form_of(request)
     username = form.get("nama", "")
     offices = [office.id for office in desk.offices]
-    if username not in request.app[SETTINGS].training_people or not offices:
+    if username not in _training_people(request) or not offices:
         return failure(request, HTTPStatus.NOT_FOUND)
     office_id = form.get("kantor", offices[0])
     return _signed_in(request, await people.enter(desk, office_id, username), _next(form))
+
+
+def _training_people(request: web.Request) -> Sequence[str]:
+    """Return who may sign in without proof: nobody where a proxy, or a name of somebody else's, leads here."""
+    is_here = not is_forwarded(request) and _is_loopback(request.remote or "") and _is_loopback(request.host)
+    return request.app[SETTINGS].training_people if is_here else ()
+
+
+def _is_loopback(address: str) -> bool:
+    """Tell whether an IP address, or a host with or without its port, is this machine's own."""
+    try:
+        host = address if address.count(":") > 1 and "[" not in address else urlsplit(f"//{address}").hostname or ""
+        return host == "localhost" or ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return False
 
 
 def _signed_in(request: web.Request, token: str, path: str) -> web.Response:
@@ -219,8 +270,14 @@ def _next(given: Mapping[str, Any]) -> str:
 
 
 async def form_of(request: web.Request) -> Form:
-    """Return the text fields of a form."""
-    return {name: value for name, value in (await request.post()).items() if isinstance(value, str)}
+    """Return the fields of a form of the inbox, none of which has files."""
+    if _FORM not in request:
+        try:
+            fields = parse_qsl((await body_of(request)).decode("utf-8", "replace"), True, max_num_fields=_MOST_FIELDS)
+        except ValueError:
+            raise web.HTTPBadRequest(text="Formulir tidak dapat dibaca.") from None
+        request[_FORM] = dict(fields)
+    return request[_FORM]
 
 
 routes: list[web.AbstractRouteDef] = [SignIn()]

@@ -160,7 +160,7 @@ async def claim(request: web.Request, _: auth.Form, details: complaints.Details)
 
 @_act
 async def reassign(request: web.Request, form: auth.Form, details: complaints.Details) -> str:
-    to = ids.PersonId(_whole(form.get("kepada", "")))
+    to = ids.PersonId(whole(form.get("kepada", "")))
     await assignment.reassign(request.app[DESK], request[auth.PERSON], details.complaint.id, to)
     return "diserahkan"
 
@@ -215,7 +215,7 @@ def _delivery(act: Callable[..., Awaitable[None]], done: str) -> Callable[[web.R
     """Make a handler of what a person decides on a message that failed; it must be one of this complaint."""
 
     async def decide(request: web.Request, form: auth.Form, details: complaints.Details) -> str:
-        wanted = _whole(form.get("pesan", ""))
+        wanted = whole(form.get("pesan", ""))
         if wanted not in {message.outbox_id for message in details.timeline}:
             raise errors.NotFound("no such message")
         await act(request.app[DESK], request[auth.PERSON], ids.OutboxId(wanted))
@@ -228,7 +228,7 @@ def _delivery(act: Callable[..., Awaitable[None]], done: str) -> Callable[[web.R
 async def reveal(request: web.Request) -> web.Response:
     """Show one message with its personal numbers. They stand in this answer only, in no address and no history."""
     form = await auth.form_of(request)
-    message_id = ids.MessageId(_whole(form.get("pesan", "")))
+    message_id = ids.MessageId(whole(form.get("pesan", "")))
     number = ids.Number.parse(request.match_info["number"])
     try:
         text = await complaints.reveal(
@@ -243,7 +243,7 @@ async def reveal(request: web.Request) -> web.Response:
 async def original(request: web.Request) -> web.Response:
     """Show a message as the provider delivered it; that somebody looked is written down, so it is asked for by POST."""
     details = await _details(request)
-    raw_id = _whole((await auth.form_of(request)).get("asli", ""))
+    raw_id = whole((await auth.form_of(request)).get("asli", ""))
     if raw_id not in {message.raw_id for message in details.timeline}:
         raise errors.NotFound("no such message")
     item = await complaints.original(request.app[DESK], request[auth.PERSON], raw_id)
@@ -263,7 +263,7 @@ async def original_page(request: web.Request, item: complaints.RawItem, back: st
 async def file(request: web.Request) -> web.Response:
     """Give a stored file: pictures to look at when asked for so, everything else only to be saved."""
     desk = request.app[DESK]
-    attachment = await complaints.file(desk, request[auth.PERSON], int(request.match_info["id"]))
+    attachment = await complaints.file(desk, request[auth.PERSON], whole(request.match_info["id"]))
     if attachment.sha256 is None:
         raise errors.NotFound("no such file")
     content = await asyncio.to_thread(desk.files.get, attachment.sha256)
@@ -280,9 +280,9 @@ async def file(request: web.Request) -> web.Response:
     )
 
 
-def _whole(text: str) -> int:
-    """Return the number that a form's field holds; NotFound for what is none."""
-    if not text.isascii() or not text.isdecimal() or len(text) > 19:
+def whole(text: str) -> int:
+    """Return the id that a form's field or an address holds; NotFound for what is none."""
+    if not text.isascii() or not text.isdecimal() or len(text) > 19 or int(text) >= 1 << 63:
         raise errors.NotFound("not an id")
     return int(text)
 

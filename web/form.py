@@ -23,7 +23,7 @@ TOO_MANY, FILE_TOO_LARGE, FILES_TOO_LARGE, FILE_EMPTY = "too_many", "file_too_la
 TOO_FAST, EXPIRED = "too_fast", "expired"
 UNREADABLE, UNAVAILABLE = "unreadable", "unavailable"
 
-_MAX_FIELD_BYTES = 256 * 1024
+_MAX_FIELDS_BYTES = 256 * 1024  # of all fields together
 _MAX_PARTS = 64
 _CHUNK = 64 * 1024
 _IN_MEMORY = 512 * 1024  # of each file; the rest goes to a temporary file until the form is known to be whole
@@ -71,14 +71,16 @@ async def read(request: web.Request, opened: contextlib.ExitStack, *, with_files
 
 
 async def _read_parts(request: web.Request, filled: Filled, opened: contextlib.ExitStack, with_files: bool) -> None:
-    room = MAX_TOTAL_BYTES
+    room, room_for_fields = MAX_TOTAL_BYTES, _MAX_FIELDS_BYTES
     parts = 0
     async for part in await request.multipart():
         parts += 1
         if parts > _MAX_PARTS or not isinstance(part, BodyPartReader) or part.name is None:
             raise ValueError("not the form of this page")
         if part.filename is None and part.name != FILES:
-            filled.fields[part.name] = await _read_field(part)
+            value = await _read_field(part, room_for_fields)
+            room_for_fields -= len(value)
+            filled.fields[part.name] = value.decode("utf-8", "replace")
         elif not with_files:
             return
         else:
@@ -88,13 +90,13 @@ async def _read_parts(request: web.Request, filled: Filled, opened: contextlib.E
                 return
 
 
-async def _read_field(part: BodyPartReader) -> str:
+async def _read_field(part: BodyPartReader, room: int) -> bytearray:
     value = bytearray()
     async for chunk in _chunks(part):
         value += chunk
-        if len(value) > _MAX_FIELD_BYTES:
-            raise ValueError("a field is too long")
-    return value.decode("utf-8", "replace")
+        if len(value) > room:
+            raise ValueError("the fields are too long")
+    return value
 
 
 async def _read_file(part: BodyPartReader, filled: Filled, opened: contextlib.ExitStack, room: int) -> int:

@@ -7,8 +7,10 @@ from aiohttp import web
 
 from core import errors, ports
 from router import intake
-from web.application import CLIENT, DESK
+from web.application import CLIENT, DESK, body_of
 from web.limits import Limit
+
+_MOST_UNPROVEN = 64 * 1024  # bytes; what providers send is far smaller, and what is kept is shown to admins
 
 
 def routes() -> list[web.RouteDef]:
@@ -28,12 +30,16 @@ class _Hooks:
             account=request.match_info["account"],
             target=request.raw_path,
             headers={name.lower(): value for name, value in request.headers.items()},
-            body=await request.read(),
+            body=await body_of(request),
             received_at=desk.clock.now(),
         )
         try:
-            await intake.receive(desk, raw, lambda: not self._forgeries.take(request[CLIENT], raw.received_at))
+            await intake.receive(desk, raw, lambda: self._may_be_kept(request, raw))
         except errors.SignatureError:
             return web.Response(status=403)
         content_type, body = cast("ports.WebhookConnector", desk.connectors[raw.account]).reply()
         return web.Response(body=body.encode(), content_type=content_type)
+
+    def _may_be_kept(self, request: web.Request, raw: ports.RawRequest) -> bool:
+        size = len(raw.body) + len(raw.target) + sum(len(name) + len(value) for name, value in raw.headers.items())
+        return size <= _MOST_UNPROVEN and not self._forgeries.take(request[CLIENT], raw.received_at)

@@ -32,7 +32,7 @@ class Limit:
 
     def take(self, address: str, now: datetime) -> timedelta:
         """Count one request of `address`; return how long it has to wait, zero when it may go on now."""
-        key = _network(address)
+        key = network(address)
         bucket = self._buckets.pop(key, None) or _Bucket(self._burst, now)
         self._buckets[key] = bucket
         if len(self._buckets) > self._most:
@@ -46,7 +46,7 @@ class Limit:
         return self._every * (1 - bucket.tokens)
 
 
-def _network(address: str) -> str:
+def network(address: str) -> str:
     """Return what counts as one asker: an IPv4 address, an IPv6 /64, or the text itself where it is neither."""
     try:
         parsed = ipaddress.ip_address(address.partition("%")[0])

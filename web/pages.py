@@ -65,6 +65,11 @@ def static_url(path: str) -> str:
 
 
 @functools.cache
+def _files() -> frozenset[str]:
+    return frozenset(path.relative_to(_STATIC).as_posix() for path in _STATIC.rglob("*") if path.is_file())
+
+
+@functools.cache
 def _digest(path: str) -> str:
     try:
         return hashlib.sha256((_STATIC / path).read_bytes()).hexdigest()[:12]
@@ -73,9 +78,9 @@ def _digest(path: str) -> str:
 
 
 async def static_file(request: web.Request) -> web.StreamResponse:
-    path = (_STATIC / request.match_info["path"]).resolve()
-    if not path.is_relative_to(_STATIC) or not path.is_file():
+    if request.match_info["path"] not in _files():
         raise web.HTTPNotFound(text="Berkas tidak ditemukan.")
+    path = _STATIC / request.match_info["path"]
     content_type, _ = mimetypes.guess_type(path.name)
     headers = {
         "Cache-Control": _YEAR if request.query.get("v") == _digest(request.match_info["path"]) else "no-cache",

@@ -26,7 +26,7 @@ from router.desk import Desk
 from router.offices import Office
 from sla.calendar import ServiceCalendar
 from web import form, pages
-from web.application import CLIENT, DESK, SETTINGS
+from web.application import CLIENT, DESK, SETTINGS, body_of
 from web.limits import Limit
 
 _SENT = ("name", "contact", "category", "text", "key")  # what becomes of the form besides its files
@@ -249,7 +249,7 @@ def _with_status(response: web.Response, status: int, wait: timedelta | None = N
 async def _fields(request: web.Request) -> dict[str, str]:
     """Return the fields of a small form; none where it cannot be read."""
     try:
-        return dict(parse_qsl((await request.read()).decode("utf-8", "replace"), max_num_fields=_MOST_FIELDS))
+        return dict(parse_qsl((await body_of(request)).decode("utf-8", "replace"), max_num_fields=_MOST_FIELDS))
     except ValueError:
         return {}
 

@@ -170,6 +170,8 @@ _FAILURES = (
     ("could not be sent for two days", "Tidak dapat dikirim selama dua hari."),
     ("the account is not configured any more", "Akun saluran ini tidak terpasang lagi."),
     ("no template for", "Jendela balas sudah tutup dan belum ada templat yang disetujui."),
+    ("63016", "Jendela balas 24 jam sudah tutup. Kirim ulang bila warga menulis lagi, atau hubungi dengan cara lain."),
+    ("21610", "Warga meminta tidak dikirimi pesan."),
     ("no receipt came", "Penyedia tidak memberi kabar apakah pesan ini sampai."),
     ("the sender stopped midway", "Pengiriman terhenti di tengah jalan."),
 )

@@ -130,3 +130,35 @@ async def test_help_is_given_for_every_command(service):
         assert done.returncode == 0
         assert "Usage: aduan" in done.stdout
     assert (await service.aduan("no-such-command")).returncode == 2
+
+
+async def test_looking_before_the_first_start_does_not_stand_in_its_way(service):
+    if service.database_url.startswith("postgresql"):
+        return  # a server has its keys in the configuration
+    (service.place / "config.toml").write_text(
+        '[[office]]\nid = "contoh"\nname = "Dinas Contoh"\n'
+        '[[account]]\nname = "formulir"\nchannel = "webform"\noffice = "contoh"\n'
+    )
+    for looking in (("check",), ("quarantine",), ("audit", "verify"), ("backup", "cadangan.tar")):
+        done = await service.aduan(*looking)
+        assert done.returncode == 2, looking
+        assert not list(service.place.glob("data/*")), looking
+    assert (await service.aduan("migrate")).returncode == 0
+    assert (await service.aduan("check")).returncode == 0
+
+
+async def test_a_mistaken_argument_is_answered_in_one_line_of_words(service):
+    assert (await service.aduan("migrate")).returncode == 0
+    (service.place / "surat.tar").write_text("not an archive")
+    for words, told in (
+        (("catch-up", "nichts"), "one of wa"),
+        (("catch-up", "wa", "--since", "kemarin"), "--since"),
+        (("replay", "7"), "no such"),
+        (("restore", "surat.tar"), "not a backup"),
+        (("backup", "surat.tar/cadangan.tar"), "surat.tar"),
+        (("admin", "password", "dewi", "--office", "lain"), "--office"),
+    ):
+        done = await service.aduan(*words)
+        assert done.returncode != 0, words
+        assert told in done.stderr + done.stdout, (words, done.stderr)
+        assert "Traceback" not in done.stderr, words

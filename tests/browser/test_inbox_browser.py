@@ -181,6 +181,28 @@ def test_an_admin_sees_a_complaint_come_answers_it_and_sees_it_read(
     expect(page.locator("#isi-jawab")).to_have_value("yang sedang ditulis")
 
 
+def test_a_complaint_opened_again_by_its_citizen_can_be_answered_on_the_page_that_closed_it(
+    service: Service, open_inbox: Callable[..., Page]
+) -> None:
+    citizen = "+6281200000556"
+    page = open_inbox()
+    _is_live(page)
+    page.mouse.move(1000, 500)
+    service.write("Akta anak saya belum selesai.", citizen)
+    page.locator("#daftar a", has_text="Akta anak saya belum").click()
+    page.locator("#isi-jawab").fill("Akta dapat diambil besok.")
+    page.keyboard.press("Control+Enter")
+    expect(page.locator("#kepala")).to_contain_text("Menunggu warga")
+    page.locator("#menu-tutup summary").click()
+    page.get_by_role("button", name="Tutup pengaduan").click()
+    expect(page.get_by_text("Pengaduan sudah ditutup.")).to_be_visible()
+    expect(page.locator("#isi-jawab")).to_have_count(0)
+    _is_live(page)
+    service.write("Maaf, ternyata belum ada.", citizen)
+    expect(page.locator("#isi-jawab")).to_be_visible()
+    expect(page.get_by_text("Pengaduan sudah ditutup.")).to_have_count(0)
+
+
 def test_nothing_moves_under_the_pointer(service: Service, open_inbox: Callable[..., Page]) -> None:
     service.write("pesan yang sudah ada", "+6281200000601", "Joko Contoh")
     page = open_inbox()

@@ -3,7 +3,7 @@
 "use strict";
 
 (() => {
-  const REGIONS = ["#strip", "#antrean", "#jam-layanan", "#kepala", "#linimasa", "#rincian", "#isi-lembar", "#daftar"];
+  const REGIONS = ["#strip", "#antrean", "#jam-layanan", "#kepala", "#linimasa", "#rincian", "#tulis", "#isi-lembar", "#daftar"];
   const SHORTEST_PAUSE_MS = 800;
   const TICK_MS = 30_000;
   const MINUTE = 60_000;
@@ -74,6 +74,16 @@
 
   const replace = (old, fresh) => {
     if (old.innerHTML !== fresh.innerHTML && !isBusy(old)) old.replaceWith(ready(document.adoptNode(fresh)));
+  };
+
+  // What can be written changed under an open page: closed, opened again, taken by somebody. What is typed stays, and is
+  // refused with the reason when it is sent; a composer that fills a phone's screen stays as well.
+  const renew = (old, fresh) => {
+    const isTyped = all("textarea", old).some((textarea) => textarea.value);
+    if (old.dataset.versi === fresh.dataset.versi || isTyped || isBusy(old) || location.hash === "#tulis") return;
+    old.replaceWith(ready(document.adoptNode(fresh)));
+    one("#hasil")?.replaceChildren();
+    document.dispatchEvent(new Event("aduan:halaman"));
   };
 
   const mergeList = (old, fresh) => {
@@ -155,6 +165,7 @@
         const fresh = one(region, page);
         if (!old || !fresh) continue;
         if (region === "#daftar") mergeList(old, fresh);
+        else if (region === "#tulis") renew(old, fresh);
         else if ("kunci" in old.dataset) mergeKeyed(old, fresh);
         else replace(old, fresh);
       }
