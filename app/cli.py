@@ -180,6 +180,33 @@ def set_password(context: click.Context, username: str, office: str | None, totp
     _show_totp(secret, username)
 
 
+@admin.command("list")
+@click.option("--office", help="Office id; needed only where there are several.")
+@click.pass_context
+def list_people(context: click.Context, office: str | None) -> None:
+    """List the people of the inbox."""
+    from router import people  # noqa: PLC0415
+
+    office_id = _office(context, office)
+    for person in _at_desk(context, lambda desk: people.of_office(desk, office_id)):
+        state = "" if person.is_active else "  (removed)"
+        click.echo(f"{person.username:<20} {person.role:<11} {person.name}{state}")
+
+
+@admin.command("remove")
+@click.argument("username")
+@click.option("--undo", is_flag=True, help="Let the person in again.")
+@click.option("--office", help="Office id; needed only where there are several.")
+@click.pass_context
+def remove_person(context: click.Context, username: str, undo: bool, office: str | None) -> None:
+    """Let a person in no longer: ends every session, and returns what the person holds to the queue."""
+    from router import people  # noqa: PLC0415
+
+    office_id = _office(context, office)
+    _at_desk(context, lambda desk: people.set_active(desk, office_id, username, is_active=undo))
+    click.echo(f"{username} can sign in again." if undo else f"{username} can sign in no longer.")
+
+
 def _password(from_stdin: bool) -> str:
     if from_stdin:
         return sys.stdin.readline().rstrip("\n")

@@ -1,7 +1,6 @@
 """People: signing in with lock-out and one-time codes, sessions, absence."""
 
 import asyncio
-import hashlib
 import secrets
 from datetime import datetime, timedelta
 
@@ -20,7 +19,12 @@ _TOUCH_EVERY = timedelta(minutes=5)
 _TRIES, _LOCK = 5, timedelta(minutes=5)
 _TOTP_STEP = 30
 _hasher = argon2.PasswordHasher()
-_WRONG = "Nama pengguna, kata sandi, atau kode tidak cocok."
+# One answer for all that is wrong, a lock included: it tells nobody who exists.
+_WRONG = (
+    "Nama pengguna, kata sandi, atau kode tidak cocok. Setelah beberapa kali salah, masuk ditahan beberapa menit; "
+    "silakan coba lagi nanti."
+)
+_LONGEST_DOUBLING = 4  # a lock is a weapon too: nobody shall keep a colleague out for a day
 # Verified for unknown user names, so that the time an answer takes does not tell who exists.
 _NOBODY = "$argon2id$v=19$m=65536,t=3,p=4$c29tZXNhbHRzb21lc2FsdA$G1tTzTzyGO1sTh6TQ2M2Xo0lRuvKn1eqGlF1JDzMO0Y"
 
@@ -28,17 +32,17 @@ _NOBODY = "$argon2id$v=19$m=65536,t=3,p=4$c29tZXNhbHRzb21lc2FsdA$G1tTzTzyGO1sTh6
 async def sign_in(desk: Desk, office_id: str, username: str, password: str, code: str = "") -> str:
     """Return the token of a new session; NotAllowed, without saying which part was wrong.
 
-    Five failures lock the name for 5 minutes, doubled each time; the lock holds against the right password too.
+    Five failures lock the name for 5 minutes, doubled each time up to 80; a lock holds against the right password.
     """
     username = username.strip().lower()
     now = desk.clock.now()
     known = await desk.store.write(lambda tx: people.credentials(tx, office_id, username))
-    if known is not None and _is_locked(known, now):
-        raise errors.NotAllowed("Terlalu banyak percobaan. Silakan coba lagi beberapa menit lagi.")
+    is_locked = known is not None and _is_locked(known, now)
     is_right = await asyncio.to_thread(_matches, _NOBODY if known is None else known.password_hash, password)
     counter = None if known is None or known.totp_secret is None else _totp_counter(known, code, now)
     if (
         known is None
+        or is_locked
         or not is_right
         or not known.person.is_active
         or (known.totp_secret is not None and counter is None)
@@ -62,7 +66,7 @@ async def sign_in(desk: Desk, office_id: str, username: str, password: str, code
         people.set_trials(tx, known.person.id, 0, None)
         if counter is not None:
             people.set_totp_used(tx, known.person.id, counter)
-        people.open_session(tx, _token_hash(token), known.person.id, now, now + SESSION)
+        people.open_session(tx, token, known.person.id, now, now + SESSION)
         audit.append_office(tx, office_id, now, actor(known.person), "signed_in")
 
     await desk.store.write(act)
@@ -78,7 +82,7 @@ async def enter(desk: Desk, office_id: str, username: str) -> str:
         known = people.credentials(tx, office_id, username)
         if known is None:
             raise errors.NotFound("no such person")
-        people.open_session(tx, _token_hash(token), known.person.id, now, now + SESSION)
+        people.open_session(tx, token, known.person.id, now, now + SESSION)
         audit.append_office(tx, office_id, now, actor(known.person), "signed_in", training=True)
 
     await desk.store.write(act)
@@ -88,13 +92,12 @@ async def enter(desk: Desk, office_id: str, username: str) -> str:
 async def session(desk: Desk, token: str) -> model.Person | None:
     """Return the person of a live session, None when it has ended."""
     now = desk.clock.now()
-    key = _token_hash(token)
-    found = await desk.store.read(lambda tx: people.session(tx, key, now))
+    found = await desk.store.read(lambda tx: people.session(tx, token, now))
     if found is None:
         return None
     person, seen_at = found
     if now - seen_at > _TOUCH_EVERY:
-        await desk.store.write(lambda tx: people.touch_session(tx, key, now, now + SESSION))
+        await desk.store.write(lambda tx: people.touch_session(tx, token, now, now + SESSION))
     return person
 
 
@@ -102,7 +105,7 @@ async def sign_out(desk: Desk, token: str, person: model.Person) -> None:
     now = desk.clock.now()
 
     def act(tx: Tx) -> None:
-        people.end_session(tx, _token_hash(token))
+        people.end_session(tx, token)
         audit.append_office(tx, person.office_id, now, actor(person), "signed_out")
 
     await desk.store.write(act)
@@ -157,6 +160,27 @@ async def set_password(desk: Desk, office_id: str, username: str, password: str,
         audit.append_office(tx, office_id, now, SYSTEM, "password_set", person=known.person.id)
 
     await desk.store.write(act)
+
+
+async def set_active(desk: Desk, office_id: str, username: str, *, is_active: bool) -> None:
+    """Let somebody in no longer, or again, by the operator. What he holds goes back to its queue. NotFound."""
+    now = desk.clock.now()
+
+    def act(tx: Tx) -> None:
+        known = people.credentials(tx, office_id, username.strip().lower())
+        if known is None:
+            raise errors.NotFound("no such person")
+        people.set_active(tx, known.person.id, is_active)
+        audit.append_office(
+            tx, office_id, now, SYSTEM, "person_activated" if is_active else "person_removed", person=known.person.id
+        )
+
+    await desk.store.write(act)
+
+
+async def of_office(desk: Desk, office_id: str) -> list[model.Person]:
+    """Return everybody of an office, for the operator."""
+    return await desk.store.read(people.all_, office_id)
 
 
 async def colleagues(desk: Desk, person: model.Person) -> list[model.Person]:
@@ -226,11 +250,7 @@ def _failed(tx: Tx, office_id: str, username: str, now: datetime) -> None:
     if known is None or _is_locked(known, now):
         return  # one more failure must not end the lock that another has set meanwhile
     failures = known.failures + 1
-    locked_until = now + _LOCK * 2 ** min(failures // _TRIES - 1, 8) if failures % _TRIES == 0 else None
+    locked_until = now + _LOCK * 2 ** min(failures // _TRIES - 1, _LONGEST_DOUBLING) if failures % _TRIES == 0 else None
     people.set_trials(tx, known.person.id, failures, locked_until)
     if locked_until is not None:
         audit.append_office(tx, office_id, now, SYSTEM, "sign_in_locked", person=known.person.id, failures=failures)
-
-
-def _token_hash(token: str) -> bytes:
-    return hashlib.sha256(token.encode()).digest()

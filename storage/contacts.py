@@ -54,8 +54,8 @@ def seen(tx: Tx, office_id: str, account: str, inbound: model.InboundMessage, at
         office_id=office_id,
         account=account,
         address_hmac=hmac,
-        address_sealed=tx.vault.seal(inbound.address.encode()),
-        reply_address_sealed=tx.vault.seal(reply.encode()) if reply else None,
+        address_sealed=tx.vault.seal(inbound.address.encode(), address_place(contact_id)),
+        reply_address_sealed=tx.vault.seal(reply.encode(), f"contact/{contact_id}/reply") if reply else None,
         name=inbound.name,
         created_at=at,
         last_inbound_at=at,
@@ -78,14 +78,21 @@ class Known:
 
 def get(tx: Tx, contact_id: ids.ContactId) -> Known:
     row = tx.one(_BY_ID, id=contact_id)
-    reply = tx.vault.open(row.reply_address_sealed).decode() if row.reply_address_sealed else None
+    reply = None
+    if row.reply_address_sealed:
+        reply = tx.vault.open(row.reply_address_sealed, f"contact/{contact_id}/reply").decode()
     contact = model.Contact(
         contact_id,
         row.office_id,
         row.account,
         row.name,
-        tx.vault.open(row.address_sealed).decode(),
+        tx.vault.open(row.address_sealed, address_place(contact_id)).decode(),
         row.last_inbound_at,
         row.opted_out_at,
     )
     return Known(contact, reply)
+
+
+def address_place(contact_id: int) -> str:
+    """Return where a contact's address is sealed to."""
+    return f"contact/{contact_id}/address"

@@ -173,7 +173,7 @@ _TRIALS = (
     sa.select(tables.pin_trial).where(tables.pin_trial.c.complaint_id == sa.bindparam("complaint_id")).with_for_update()
 )
 _SET_TRIALS = changes(tables.pin_trial, "complaint_id", "failures", "locked_until")
-_TRIES, _LOCK = 5, timedelta(minutes=15)
+_TRIES, _LOCK, _LONGEST_LOCK = 5, timedelta(minutes=15), timedelta(hours=24)
 
 
 def track(tx: Tx, office_id: str, number: ids.Number, pin: str, now: datetime) -> model.Complaint | None:
@@ -192,7 +192,7 @@ def track(tx: Tx, office_id: str, number: ids.Number, pin: str, now: datetime) -
             tx.run(_SET_TRIALS, complaint_id_is=row.id, failures=0, locked_until=None)
         return complaints.from_row(row)
     failures = 1 + (trial.failures if trial else 0)
-    locked_until = now + _LOCK * (failures // _TRIES) if failures % _TRIES == 0 else None
+    locked_until = now + min(_LOCK * (failures // _TRIES), _LONGEST_LOCK) if failures % _TRIES == 0 else None
     if trial is None:
         tx.insert(tables.pin_trial, complaint_id=row.id, failures=failures, locked_until=locked_until)
     else:

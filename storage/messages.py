@@ -42,7 +42,7 @@ _FILES = (
 )
 _FILE = sa.select(_a).where(_a.c.id == sa.bindparam("id"))
 _NUMBERS = (
-    sa.select(_n.c.kind, _n.c.start, _n.c.sealed)
+    sa.select(_n.c.kind, _n.c.ordinal, _n.c.start, _n.c.sealed)
     .where(_n.c.message_id == sa.bindparam("message_id"))
     .order_by(_n.c.ordinal)
 )
@@ -132,7 +132,7 @@ def add(
             kind=number.kind,
             start=number.start,
             hmac=tx.vault.find_key("number", number.digits),
-            sealed=tx.vault.seal(number.digits.encode()),
+            sealed=tx.vault.seal(number.digits.encode(), f"number/{message_id}/{ordinal}"),
         )
     return message_id
 
@@ -143,12 +143,13 @@ def add_file(
 ) -> None:  # fmt: skip
     """Add a file to a message: stored already, or to be fetched from now on."""
     stored = file if isinstance(file, model.StoredFile) else None
+    file_id = tx.new_id()
     tx.add(
-        _a, id=tx.new_id(), office_id=office_id, complaint_id=complaint_id, message_id=message_id, account=account,
+        _a, id=file_id, office_id=office_id, complaint_id=complaint_id, message_id=message_id, account=account,
         name=file.name, media_type=file.media_type or "application/octet-stream",
         size=stored.size if stored else None, sha256=stored.sha256 if stored else None,
         state="stored" if stored else "pending", reason=None,
-        url_sealed=None if isinstance(file, model.StoredFile) else tx.vault.seal(file.url.encode()),
+        url_sealed=None if isinstance(file, model.StoredFile) else tx.vault.seal(file.url.encode(), f"file/{file_id}"),
         attempts=0, next_at=None if stored else now,
     )  # fmt: skip
 
@@ -170,7 +171,12 @@ def complaint_of(tx: Tx, account: str, provider_id: str) -> ids.ComplaintId | No
 def numbers_of(tx: Tx, message_id: ids.MessageId) -> list[privacy.Found]:
     """Return the digits behind the masks of a message, in their order. Showing them is a logged act."""
     return [
-        privacy.Found(privacy.Kind(row.kind), tx.vault.open(row.sealed).decode(), row.start, row.start + 16)
+        privacy.Found(
+            privacy.Kind(row.kind),
+            tx.vault.open(row.sealed, f"number/{message_id}/{row.ordinal}").decode(),
+            row.start,
+            row.start + 16,
+        )
         for row in tx.all(_NUMBERS, message_id=message_id)
     ]
 
@@ -208,7 +214,7 @@ def claim_files(tx: Tx, now: datetime, lease: datetime, count: int) -> list[File
             ids.ComplaintId(row.complaint_id),
             row.account,
             row.attempts,
-            model.RemoteFile(tx.vault.open(row.url_sealed).decode(), row.media_type, row.name),
+            model.RemoteFile(tx.vault.open(row.url_sealed, f"file/{row.id}").decode(), row.media_type, row.name),
         )
         for row in tx.all(_DUE_FILES, now=now, lease=lease, count=count)
     ]

@@ -10,7 +10,7 @@ from typing import Any
 import sqlalchemy as sa
 
 from core import errors, ids, model
-from storage import tables
+from storage import contacts, tables
 from storage.columns import canonical
 from storage.dialect import insert_or_ignore
 from storage.statements import among
@@ -61,7 +61,7 @@ _LAPSED = (
     .limit(sa.bindparam("count"))
     .with_for_update(skip_locked=True)
 )
-_SEALED = sa.select(_t.c.sealed).where(_t.c.id == sa.bindparam("id"))
+_SEALED = sa.select(_t.c.sealed, _t.c.contact_id).where(_t.c.id == sa.bindparam("id"))
 _BY_ID = sa.select(_t).where(_t.c.id == sa.bindparam("id")).with_for_update()
 _BY_PROVIDER = (
     sa.select(_t)
@@ -129,7 +129,8 @@ def add(
     now: datetime, not_before: datetime | None = None,
 ) -> None:  # fmt: skip
     """Queue a message. `key` names the intent: a second entry with the same key breaks a uniqueness."""
-    sealed = tx.vault.seal(canonical({"text": text, "variables": dict(variables)}).encode())
+    payload = canonical({"text": text, "variables": dict(variables)}).encode()
+    sealed = tx.vault.seal(payload, _place(message_id, contact_id))
     tx.add(
         _t,
         id=message_id,
@@ -250,19 +251,25 @@ def purge_early(tx: Tx, before: datetime) -> int:
 
 def text_of(tx: Tx, outbox_id: ids.OutboxId) -> str:
     """Return the exact text that leaves or left."""
-    sealed = tx.scalar(_SEALED, id=outbox_id)
-    if sealed is None:
+    row = tx.one(_SEALED, id=outbox_id)
+    if row is None:
         raise errors.NotFound("no such outbox entry")
-    return str(json.loads(tx.vault.open(sealed))["text"])
+    return str(json.loads(tx.vault.open(row.sealed, _place(outbox_id, row.contact_id)))["text"])
+
+
+def _place(outbox_id: int, contact_id: int) -> str:
+    """Return where a text is sealed to: this entry, and nobody but this contact."""
+    return f"outbox/{outbox_id}/{contact_id}"
 
 
 def _entry(tx: Tx, row: Any) -> model.OutboxEntry:
-    payload = json.loads(tx.vault.open(row.sealed))
+    payload = json.loads(tx.vault.open(row.sealed, _place(row.id, row.contact_id)))
     contact = tx.one(_CONTACT, id=row.contact_id)
     return model.OutboxEntry(
         id=ids.OutboxId(row.id), office_id=row.office_id, account=row.account, contact_id=ids.ContactId(row.contact_id),
         complaint_id=ids.ComplaintId(row.complaint_id), message_id=ids.MessageId(row.id), kind=row.kind,
-        attempts=row.attempts, address=tx.vault.open(contact.address_sealed).decode(), text=payload["text"],
+        attempts=row.attempts, text=payload["text"],
+        address=tx.vault.open(contact.address_sealed, contacts.address_place(row.contact_id)).decode(),
         variables=payload["variables"], window_opened_at=contact.last_inbound_at, created_at=row.created_at,
         opted_out=contact.opted_out_at is not None,
     )  # fmt: skip

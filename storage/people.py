@@ -104,8 +104,8 @@ def add(
     person = model.Person(ids.PersonId(tx.new_id()), office_id, username, name, role)
     tx.insert(
         _t, id=person.id, office_id=office_id, username=username, name=name, role=role, is_active=True,
-        password_hash=password_hash, totp_sealed=_seal(tx, totp_secret), totp_used=None, failures=0, locked_until=None,
-        absent_from=None, absent_until=None, created_at=now,
+        password_hash=password_hash, totp_sealed=_seal(tx, person.id, totp_secret), totp_used=None, failures=0,
+        locked_until=None, absent_from=None, absent_until=None, created_at=now,
     )  # fmt: skip
     return person
 
@@ -115,7 +115,7 @@ def credentials(tx: Tx, office_id: str, username: str) -> Credentials | None:
     row = tx.one(_BY_NAME, office_id=office_id, username=username)
     if row is None:
         return None
-    secret = None if row.totp_sealed is None else tx.vault.open(row.totp_sealed).decode()
+    secret = None if row.totp_sealed is None else tx.vault.open(row.totp_sealed, f"person/{row.id}/totp").decode()
     return Credentials(_person(row), row.password_hash, secret, row.totp_used, row.failures, row.locked_until)
 
 
@@ -134,7 +134,7 @@ def set_secrets(tx: Tx, person_id: ids.PersonId, password_hash: str, totp_secret
         _SET_SECRETS,
         id_is=person_id,
         password_hash=password_hash,
-        totp_sealed=_seal(tx, totp_secret),
+        totp_sealed=_seal(tx, person_id, totp_secret),
         failures=0,
         locked_until=None,
     )
@@ -167,22 +167,22 @@ def held_by_absent(tx: Tx, now: datetime, count: int) -> list[ids.ComplaintId]:
     return [ids.ComplaintId(row.id) for row in tx.all(_HELD_BY_ABSENT, now=now, count=count)]
 
 
-def open_session(tx: Tx, token_hash: bytes, person_id: ids.PersonId, now: datetime, expires_at: datetime) -> None:
-    tx.insert(_s, token_hash=token_hash, person_id=person_id, created_at=now, seen_at=now, expires_at=expires_at)
+def open_session(tx: Tx, token: str, person_id: ids.PersonId, now: datetime, expires_at: datetime) -> None:
+    tx.insert(_s, token_hash=_key(tx, token), person_id=person_id, created_at=now, seen_at=now, expires_at=expires_at)
 
 
-def session(tx: Tx, token_hash: bytes, now: datetime) -> tuple[model.Person, datetime] | None:
+def session(tx: Tx, token: str, now: datetime) -> tuple[model.Person, datetime] | None:
     """Return the person of a live session and when it was last seen."""
-    row = tx.one(_SESSION, token_hash=token_hash, now=now)
+    row = tx.one(_SESSION, token_hash=_key(tx, token), now=now)
     return None if row is None or not row.is_active else (_person(row), row.seen_at)
 
 
-def touch_session(tx: Tx, token_hash: bytes, now: datetime, expires_at: datetime) -> None:
-    tx.run(_TOUCH, token_hash_is=token_hash, seen_at=now, expires_at=expires_at)
+def touch_session(tx: Tx, token: str, now: datetime, expires_at: datetime) -> None:
+    tx.run(_TOUCH, token_hash_is=_key(tx, token), seen_at=now, expires_at=expires_at)
 
 
-def end_session(tx: Tx, token_hash: bytes) -> None:
-    tx.run(_END, token_hash=token_hash)
+def end_session(tx: Tx, token: str) -> None:
+    tx.run(_END, token_hash=_key(tx, token))
 
 
 def purge_sessions(tx: Tx, now: datetime) -> int:
@@ -225,8 +225,13 @@ def remove_holiday(tx: Tx, office_id: str, day: date) -> HolidayEntry | None:
     return None if row is None else HolidayEntry(row.day, row.name, row.kind, row.is_closed)
 
 
-def _seal(tx: Tx, secret: str | None) -> bytes | None:
-    return None if secret is None else tx.vault.seal(secret.encode())
+def _key(tx: Tx, token: str) -> bytes:
+    """Return under what a session is stored: who only writes the database cannot make one."""
+    return tx.vault.find_key("session", token)
+
+
+def _seal(tx: Tx, person_id: ids.PersonId, secret: str | None) -> bytes | None:
+    return None if secret is None else tx.vault.seal(secret.encode(), f"person/{person_id}/totp")
 
 
 def _person(row: Any) -> model.Person:

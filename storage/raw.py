@@ -57,7 +57,7 @@ def add(tx: Tx, office_id: str, origin: str, request: ports.RawRequest, reason: 
         state=state,
         reason=reason,
         received_at=request.received_at,
-        sealed=tx.vault.seal(_pack(request)),
+        sealed=tx.vault.seal(_pack(request), f"raw/{raw_id}"),
     )
     return raw_id
 
@@ -102,7 +102,7 @@ def _pack(request: ports.RawRequest) -> bytes:
 
 
 def _item(tx: Tx, row: Any) -> RawItem:
-    plain = tx.vault.open(row.sealed)
+    plain = tx.vault.open(row.sealed, f"raw/{row.id}")
     length = int.from_bytes(plain[:4], "big")
     head = json.loads(plain[4 : 4 + length].decode("utf-8", "surrogateescape"))
     request = ports.RawRequest(row.account, head["target"], head["headers"], plain[4 + length :], row.received_at)

@@ -34,20 +34,24 @@ class Vault:
         self._nonces: list[bytes] = []
         self._nonces_of = os.getpid()
 
-    def seal(self, plain: bytes) -> bytes:
-        """Return key fingerprint (4 bytes), nonce (12) and the authenticated ciphertext."""
-        nonce = self._nonce()
-        return self._current + nonce + self._ciphers[self._current].encrypt(nonce, plain, None)
+    def seal(self, plain: bytes, place: str) -> bytes:
+        """Return key fingerprint (4 bytes), nonce (12) and the authenticated ciphertext.
 
-    def open(self, sealed: bytes) -> bytes:
-        """Return what `seal` was given; ValueError when it was changed, or sealed under a secret we do not have."""
+        `place` names row and column: what is sealed opens there alone, so that nobody who can write the database
+        can give one citizen's answers another's address.
+        """
+        nonce = self._nonce()
+        return self._current + nonce + self._ciphers[self._current].encrypt(nonce, plain, place.encode())
+
+    def open(self, sealed: bytes, place: str) -> bytes:
+        """Return what `seal` was given; ValueError when it was changed or moved, or its secret is not ours."""
         cipher = self._ciphers.get(bytes(sealed[:4]))
         if cipher is None:
             raise ValueError("sealed under an unknown secret")
         try:
-            return cipher.decrypt(sealed[4 : 4 + _NONCE_BYTES], sealed[4 + _NONCE_BYTES :], None)
+            return cipher.decrypt(sealed[4 : 4 + _NONCE_BYTES], sealed[4 + _NONCE_BYTES :], place.encode())
         except InvalidTag:
-            raise ValueError("sealed data was changed") from None
+            raise ValueError("sealed data was changed or moved") from None
 
     def find_key(self, purpose: str, value: str) -> bytes:
         """Return the keyed hash (16 bytes) under which `value` is found again; each purpose has its own."""

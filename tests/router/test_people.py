@@ -8,7 +8,7 @@ import pyotp
 import pytest
 
 from core import errors, model
-from router import people
+from router import assignment, people
 from storage import audit
 from storage import people as stored
 
@@ -84,7 +84,7 @@ async def test_five_failures_lock_the_name_for_twice_as_long_each_time_against_t
                 await sign_in(office, password="salah")
         assert (await person(office)).locked_until == office.clock.at + timedelta(minutes=minutes)
         office.clock.forward(minutes=minutes, seconds=-1)
-        with pytest.raises(errors.NotAllowed, match="Terlalu banyak"):
+        with pytest.raises(errors.NotAllowed, match="ditahan"):
             await sign_in(office)
         office.clock.forward(seconds=1)
     assert (await audited(office)).count("sign_in_locked") == 3
@@ -159,3 +159,22 @@ async def test_a_password_replaced_while_the_old_one_is_verified_opens_no_sessio
     with pytest.raises(errors.NotAllowed):
         await sign_in(office)
     assert await office.rows("session") == []
+
+
+async def test_whoever_left_is_let_in_no_longer_and_what_he_held_goes_back(office):
+    token = await sign_in(office)
+    await office.arrives()
+    [item] = await office.rows("complaint")
+    siti = await people.session(office.desk, token)
+    await assignment.claim(office.desk, siti, item.id)
+    await people.set_active(office.desk, "contoh", "siti", is_active=False)
+    assert await people.session(office.desk, token) is None
+    with pytest.raises(errors.NotAllowed):
+        await sign_in(office)
+    await assignment.release_absent(office.desk)
+    [item] = await office.rows("complaint")
+    assert (item.assignee_id, item.state) == (None, model.ComplaintState.NEW)
+    await people.set_active(office.desk, "contoh", "siti", is_active=True)
+    assert await sign_in(office)
+    with pytest.raises(errors.NotFound):
+        await people.set_active(office.desk, "contoh", "nobody", is_active=False)

@@ -132,9 +132,9 @@ def test_numbers_follow_each_other_within_and_across_transactions_and_come_back_
 
 def test_no_nonce_is_used_twice_and_a_forked_process_starts_its_own(monkeypatch):
     sealing = vault.Vault((b"k" * 32,))
-    nonces = [sealing.seal(b"same")[4:16] for _ in range(1000)]
+    nonces = [sealing.seal(b"same", "row/1")[4:16] for _ in range(1000)]
     left = set(sealing._nonces)
     monkeypatch.setattr(vault.os, "getpid", lambda: -1)
-    nonces += [sealing.seal(b"same")[4:16] for _ in range(300)]
+    nonces += [sealing.seal(b"same", "row/1")[4:16] for _ in range(300)]
     assert len(set(nonces)) == 1300
     assert left.isdisjoint(nonces[1000:])

@@ -252,7 +252,10 @@ class TestMistakes:
             config.read(toml_file.TomlFile("x", "\n".join(lines), Path("/x"), TestExample.ENVIRON))
         except errors.ConfigError as error:
             mistakes = error.mistakes
-        assert all(re.match(r"x:\d+: [a-z_]+[^:]*: .|x: .+at line \d+|x: office: (missing|write)", mistake) for mistake in mistakes)
+        assert all(
+            re.match(r"x:\d+: [a-z_]+[^:]*: .|x: .+at line \d+|x: office: (missing|write)", mistake)
+            for mistake in mistakes
+        )
 
     def test_an_office_is_required(self, mistakes):
         assert mistakes("[server]\n") == [" office: missing: at least one [[office]]"]
