@@ -23,7 +23,7 @@ LEASE = timedelta(seconds=90)  # longer than any connector's own time limit
 UNCERTAIN_WAIT = timedelta(minutes=10)  # for a receipt, before a person is asked
 GIVE_UP_AFTER = timedelta(hours=48)
 PROBE_EVERY = timedelta(minutes=2)
-_FIRST_PAUSE, _LONGEST_PAUSE = timedelta(seconds=5), timedelta(minutes=30)
+_FIRST_PAUSE, _LONGEST_PAUSE = timedelta(seconds=5), timedelta(minutes=10)
 _TELL_AFTER = 4  # attempts before an alarm says that an account cannot be reached
 _PARALLEL = 64
 _POLL_SECONDS = 2.0
@@ -211,11 +211,12 @@ async def sweep(desk: Desk) -> int:
 
 
 async def probe(desk: Desk) -> None:
-    """Try the credentials of suspended accounts; what waits for them leaves once they are good again."""
+    """Try accounts that are suspended or out of reach; what waits for them leaves once they are good again."""
     now = desk.clock.now()
     for account in desk.accounts.values():
         health = await desk.store.read(alarms.health_of, account.name)
-        if health.suspended_at is None or (health.retry_at is not None and health.retry_at > now):
+        is_well = health.suspended_at is None and health.error is None
+        if is_well or (health.retry_at is not None and health.retry_at > now):
             continue
         connector = desk.connectors[account.name]
         try:
@@ -301,5 +302,7 @@ def _suspended(tx: Tx, sent: outbox.Sent, error: errors.AccountSuspended, now: d
 
 def _lift(tx: Tx, account: model.Account, now: datetime) -> None:
     alarms.set_health(tx, account.office_id, account.name, suspended_at=None, retry_at=None, error=None)
-    alarms.clear(tx, account.office_id, f"suspended:{account.name}", now, SYSTEM)
+    for key in (f"unreachable:{account.name}", f"suspended:{account.name}"):
+        alarms.clear(tx, account.office_id, key, now, SYSTEM)
+    outbox.hasten(tx, account.name, now)
     tx.publish(model.Event(account.office_id, "outbox", "queued"))

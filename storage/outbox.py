@@ -89,6 +89,20 @@ _put_by = sa.select(
     .label("id"),
 ).subquery()
 _OVERTAKEN = sa.select(_put_by).where(_put_by.c.id.is_not(None)).distinct().limit(sa.bindparam("count"))
+# What the provider itself put off, with a code, keeps its time.
+_HASTEN = (
+    sa.update(_t)
+    .where(
+        _t.c.account == sa.bindparam("account_is"),
+        among(_t.c.state, "queued"),
+        among(_t.c.state, "queued", "sending", "uncertain"),
+        _t.c.next_at.is_not(None),
+        _t.c.next_at > sa.bindparam("now", type_=_at),
+        _t.c.attempts > 0,
+        _t.c.error_code.is_(None),
+    )
+    .values(next_at=sa.bindparam("now", type_=_at))
+)
 _PURGE_EARLY = sa.delete(tables.receipt).where(
     tables.receipt.c.received_at < sa.bindparam("before", type_=tables.receipt.c.received_at.type)
 )
@@ -160,6 +174,11 @@ def has_key(tx: Tx, key: str) -> bool:
 def claim(tx: Tx, now: datetime, lease: datetime, count: int) -> list[model.OutboxEntry]:
     """Lease up to `count` entries whose turn it is; each is ours alone until `lease`."""
     return [_entry(tx, row) for row in tx.all(_CLAIM, now=now, lease=lease, count=count)]
+
+
+def hasten(tx: Tx, account: str, now: datetime) -> None:
+    """Let what was put off because the account could not be reached be tried at once."""
+    tx.run(_HASTEN, account_is=account, now=now)
 
 
 def is_any_due(tx: Tx, now: datetime) -> bool:

@@ -138,6 +138,10 @@ async def _failures(request: web.Request, handler: Handler) -> web.StreamRespons
         ) from None
     except (errors.NotAllowed, errors.StaleDecision) as error:
         raise web.HTTPConflict(text=str(error)) from None
+    except web.HTTPNotFound as error:
+        if request.match_info.http_exception is not error:
+            raise
+        raise web.HTTPNotFound(text="Halaman tidak ditemukan.") from None
     except (web.HTTPException, ConnectionError):
         raise
     except (http_exceptions.HttpProcessingError, web.RequestPayloadError):

@@ -94,6 +94,7 @@ async def test_an_entry_that_backs_off_holds_back_the_later_ones_of_its_contact_
     line.outcomes.append(errors.TransientSendError("busy"))
     await world.arrives("satu", sender="+6281200000001")
     await world.deliver()
+    world.clock.forward(seconds=1)  # the order of one millisecond is nobody's
     await answers.answer(world.desk, world.admin, (await complaint(world)).id, "Jawaban", "k")
     await world.arrives("lain", sender="+6281200000002")
     await world.deliver()
@@ -408,6 +409,47 @@ async def test_nothing_is_tried_by_a_suspended_account_until_its_credentials_are
     await world.deliver()
     assert [row.state for row in await entries(world)] == [State.ACCEPTED, State.ACCEPTED]
     assert await alarm_kinds(world) == []
+
+
+async def test_what_waited_out_an_outage_leaves_as_soon_as_the_provider_can_be_reached(world, line):
+    line.standing = errors.TransientSendError("cannot be reached")
+    line.outcomes.extend([line.standing] * 5)
+    await world.arrives()
+    for _ in range(5):
+        await world.deliver()
+        world.clock.forward(minutes=11)
+    await world.deliver()
+    assert await alarm_kinds(world) == []  # it came back by itself, and the sixth attempt left
+    line.outcomes.extend([line.standing] * 5)
+    await world.arrives("lagi", sender="+6281200000002")
+    for _ in range(5):
+        await world.deliver()
+        world.clock.forward(minutes=11)
+    world.clock.forward(minutes=-11)
+    assert await alarm_kinds(world) == [model.AlarmKind.ACCOUNT_UNREACHABLE]
+    tried = len(line.sent)
+    await delivery.probe(world.desk)
+    await world.deliver()
+    assert len(line.sent) == tried  # still out of reach: nothing is hastened
+    line.standing = None
+    world.clock.forward(minutes=3)
+    await delivery.probe(world.desk)
+    await world.deliver()
+    assert len(line.sent) == tried + 1
+    assert [row.state for row in await entries(world)] == [State.ACCEPTED, State.ACCEPTED]
+    assert await alarm_kinds(world) == []
+
+
+async def test_what_a_provider_put_off_keeps_its_time(world, line):
+    limited = errors.TransientSendError("too many", "20429", timedelta(hours=1))
+    line.outcomes.extend([errors.TransientSendError("cannot be reached")] * 4 + [limited])
+    await world.arrives()
+    for _ in range(5):
+        await world.deliver()
+        world.clock.forward(minutes=11)
+    await delivery.probe(world.desk)
+    await world.deliver()
+    assert len(line.sent) == 5
 
 
 # --- Receipts -----------------------------------------------------------------------------------------------------
