@@ -11,6 +11,7 @@ from storage import alarms, audit, complaints, deadlines, people
 from storage.transaction import Tx
 
 _BATCH = 200
+_SEEDED = (calendar.HolidayKind.NATIONAL, calendar.HolidayKind.JOINT_LEAVE)
 HolidayEntry = people.HolidayEntry
 
 
@@ -23,35 +24,45 @@ async def load(desk: Desk) -> None:
 async def seed(desk: Desk) -> int:
     """Add what is known of this year and the next; what people changed stays. Returns how many were added.
 
-    Also reckons anew what a change reached too late: a deadline begun elsewhere meanwhile, changed service hours.
-    Raises the alarm for a coming year whose joint leave (cuti bersama) is not known yet, from December on.
+    National holidays and joint leave (cuti bersama) of a year are added once, each as soon as it is known. Also
+    reckons anew what a change reached too late: a deadline begun elsewhere meanwhile, changed service hours. Raises
+    the alarm for a coming year whose joint leave is not known yet, from December on.
     """
     now = desk.clock.now()
-    years = [now.year, now.year + 1]
-    entries = [people.HolidayEntry(h.date, h.name, h.kind, h.is_closed) for h in calendar.seed_holidays(years)]
-
-    def act(tx: Tx) -> int:
-        added = 0
-        for office in desk.offices:
-            known = {entry.day.year for entry in people.holidays(tx, office.id)}
-            added += people.seed_holidays(tx, office.id, [e for e in entries if e.day.year not in known])
-            has_leave = any(
-                e.kind == calendar.HolidayKind.JOINT_LEAVE and e.day.year == years[1]
-                for e in people.holidays(tx, office.id)
-            )
-            if now.month == 12 and not has_leave:
-                alarms.raise_(
-                    tx, office.id, model.AlarmKind.CALENDAR_ENDS, f"calendar:{years[1]}", now, note=str(years[1])
-                )
-            elif has_leave:
-                alarms.clear(tx, office.id, f"calendar:{years[1]}", now, SYSTEM)
-        return added
-
-    added = await desk.store.write(act)
+    years = (now.year, now.year + 1)
+    wanted = {(year, kind) for year in years for kind in _SEEDED}
+    if any(wanted - kinds for kinds in (await desk.store.read(_kinds, desk)).values()):
+        entries = [people.HolidayEntry(h.date, h.name, h.kind, h.is_closed) for h in calendar.seed_holidays(years)]
+        added = await desk.store.write(_seed, desk, entries)
+    else:
+        added = 0  # reading the library costs 19 MB that would stay
+    await desk.store.write(_warn, desk, years[1])
     await load(desk)
     for office in desk.offices:
         await reckon(desk, office.id)
     return added
+
+
+def _kinds(tx: Tx, desk: Desk) -> dict[str, set[tuple[int, str]]]:
+    """Return of which years each office has which kinds of holidays."""
+    return {office.id: {(e.day.year, e.kind) for e in people.holidays(tx, office.id)} for office in desk.offices}
+
+
+def _seed(tx: Tx, desk: Desk, entries: list[people.HolidayEntry]) -> int:
+    known = _kinds(tx, desk)
+    return sum(
+        people.seed_holidays(tx, office.id, [e for e in entries if (e.day.year, e.kind) not in known[office.id]])
+        for office in desk.offices
+    )
+
+
+def _warn(tx: Tx, desk: Desk, year: int) -> None:
+    now = desk.clock.now()
+    for office_id, kinds in _kinds(tx, desk).items():
+        if (year, calendar.HolidayKind.JOINT_LEAVE) in kinds:
+            alarms.clear(tx, office_id, f"calendar:{year}", now, SYSTEM)
+        elif now.month == 12:
+            alarms.raise_(tx, office_id, model.AlarmKind.CALENDAR_ENDS, f"calendar:{year}", now, note=str(year))
 
 
 async def listed(desk: Desk, person: model.Person) -> list[people.HolidayEntry]:
