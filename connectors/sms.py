@@ -11,7 +11,7 @@ from core import model
 CHANNEL = "sms"
 CAPABILITIES = model.Capabilities(
     label="SMS",
-    mark="SM",
+    mark="SMS",
     max_text=model.Limit(1600),
     text_form=model.TextForm.SHORT,
     receipts=True,

@@ -38,7 +38,7 @@ class Limit:
 class Capabilities:
     """What a channel can do; the middle of the program knows channels by this alone.
 
-    `label` and `mark` are its name and its two-letter mark on the pages. `reply_window` is how long after the
+    `label` and `mark` are its name and its short mark on the pages. `reply_window` is how long after the
     contact's last message free text may be sent (None: always); `templates` says that an approved template may be
     sent after it closed. `idempotent_send`: repeating an attempt with the same reference cannot deliver twice.
     `answerable`: an answer can be sent by the channel at all.
