@@ -17,7 +17,7 @@ def test_a_channel_has_a_name_a_mark_and_a_limit(channel):
     capabilities = registry.CHANNELS[channel].capabilities
     assert re.fullmatch(r"[a-z_]+", channel)
     assert capabilities.label
-    assert re.fullmatch(r"[A-Z]{2}", capabilities.mark)
+    assert re.fullmatch(r"[A-Z]{2,3}", capabilities.mark)
     assert capabilities.max_text.count > 0
     assert not (capabilities.templates and capabilities.reply_window is None)
     assert not (capabilities.read_receipts and not capabilities.receipts)

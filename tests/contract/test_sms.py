@@ -105,7 +105,7 @@ async def test_a_text_message_is_sent_from_its_sender(connector, provider, outbo
 
 def test_what_the_channel_promises():
     capabilities = registry.CHANNELS["sms"].capabilities
-    assert (capabilities.label, capabilities.mark) == ("SMS", "SM")
+    assert (capabilities.label, capabilities.mark) == ("SMS", "SMS")
     assert capabilities.max_text == model.Limit(1600, "characters")
     assert capabilities.text_form is model.TextForm.SHORT
     assert capabilities.reply_window is None
