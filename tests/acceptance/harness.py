@@ -141,8 +141,8 @@ class Service:
     ) -> int:
         """Post a webhook as the provider does; return the status, 0 when nobody answered."""
         sid, sender = form.get("MessageSid", ""), form.get("From", "")
-        if account == "wa" and sid and sender and self.provider.find(sid) is None:
-            # The provider knows who wrote to us: only him we may answer freely.
+        if headers is None and account == "wa" and sid and sender and self.provider.find(sid) is None:
+            # What is genuine the provider knows: it lets us answer its writer freely, and lists it for catching up.
             self.provider.write(SID[account], sender, SENDER[account], form["Body"][:1600], sid=sid)
         try:
             signed = self.sign(account, form) if headers is None else headers
