@@ -93,12 +93,12 @@ async def test_numbers_have_no_gap_when_an_intake_fails_midway(world, monkeypatc
 
 
 async def test_a_personal_number_is_stored_sealed_and_shown_masked(world):
-    await world.arrives("NIK saya 3599010101900001 mohon dicek")
+    await world.arrives("NIK saya 3575990101900001 mohon dicek")
     details = await complaints.details(world.desk, world.admin, ids.Number.parse("ADU-2026-000001"))
     assert details.timeline[0].text == "NIK saya ************0001 mohon dicek"
-    assert "3599010101900001" not in details.complaint.preview
+    assert "3575990101900001" not in details.complaint.preview
     shown = await complaints.reveal(
         world.desk, world.admin, details.complaint.number, details.timeline[0].id, "verifikasi"
     )
-    assert shown == "NIK saya 3599010101900001 mohon dicek"
-    assert await world.look(messages.holding_number, "contoh", "3599010101900001") == [details.complaint.id]
+    assert shown == "NIK saya 3575990101900001 mohon dicek"
+    assert await world.look(messages.holding_number, "contoh", "3575990101900001") == [details.complaint.id]
