@@ -218,7 +218,7 @@ async def test_a_list_of_ones_own_work_holds_answered_complaints_too_page_by_pag
 
 
 async def test_revealing_is_a_logged_act_and_no_personal_data_reaches_audit_alarms_or_lists(world):
-    nik, phone = "3575990101900001", "081234567890"
+    nik, phone = "3575990101900001", "081200001234"
     await world.arrives(f"NIK {nik}, hubungi {phone}", name="Siti Rahma")
     found, admin = await complaint(world), world.admin
     number = ids.Number("ADU", found.year, found.sequence)
