@@ -1,8 +1,10 @@
 """Several processes on one PostgreSQL: what one takes in, the pages of another tell, and a third delivers."""
 
+import asyncio
+
 import pytest
 
-from tests.acceptance.harness import CITIZEN, message
+from tests.acceptance.harness import CITIZEN, WAIT_SECONDS, message
 
 PASSWORD = "kata sandi panjang"
 
@@ -19,7 +21,6 @@ async def test_an_open_page_hears_what_other_processes_did(service):
     added = await service.aduan(*words, stdin=f"{PASSWORD}\n")
     assert added.returncode == 0, added.stderr
     service.start("web")
-    service.start("worker")
     await service.ready()
     form = {"nama": "dewi", "sandi": PASSWORD}
     async with service.http.post(f"{service.url}/inbox/masuk", data=form, allow_redirects=False) as signed_in:
@@ -30,6 +31,7 @@ async def test_an_open_page_hears_what_other_processes_did(service):
         await _until(stream, "tersambung")
         assert await service.post(message()) == 200
         await _until(stream, "perubahan", '"complaint"')
+        service.start("worker")
         await service.until(lambda: service.provider.creates(to=CITIZEN))
         await _until(stream, "perubahan", '"complaint"')  # sent by the worker's process
     async with service.http.get(f"{service.url}/inbox", cookies=cookies) as page:
@@ -47,10 +49,11 @@ async def test_sqlite_is_refused_to_several_processes(service):
 async def _until(stream, event: str, part: str = "") -> None:
     """Read events until one of this name whose data has this part."""
     name = ""
-    async for line in stream.content:
-        text = line.decode().strip()
-        if text.startswith("event: "):
-            name = text.removeprefix("event: ")
-        elif text.startswith("data: ") and name == event and part in text:
-            return
+    async with asyncio.timeout(WAIT_SECONDS):
+        async for line in stream.content:
+            text = line.decode().strip()
+            if text.startswith("event: "):
+                name = text.removeprefix("event: ")
+            elif text.startswith("data: ") and name == event and part in text:
+                return
     raise AssertionError(f"the stream ended before {event}")
