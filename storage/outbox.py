@@ -61,7 +61,6 @@ _LAPSED = (
     .limit(sa.bindparam("count"))
     .with_for_update(skip_locked=True)
 )
-_SEALED = sa.select(_t.c.sealed, _t.c.contact_id).where(_t.c.id == sa.bindparam("id"))
 _BY_ID = sa.select(_t).where(_t.c.id == sa.bindparam("id")).with_for_update()
 _BY_PROVIDER = (
     sa.select(_t)
@@ -266,14 +265,6 @@ def overtaken(tx: Tx, count: int) -> list[tuple[ids.OutboxId, str, str]]:
 
 def purge_early(tx: Tx, before: datetime) -> int:
     return tx.run(_PURGE_EARLY, before=before)
-
-
-def text_of(tx: Tx, outbox_id: ids.OutboxId) -> str:
-    """Return the exact text that leaves or left."""
-    row = tx.one(_SEALED, id=outbox_id)
-    if row is None:
-        raise errors.NotFound("no such outbox entry")
-    return str(json.loads(tx.vault.open(row.sealed, _place(outbox_id, row.contact_id)))["text"])
 
 
 def _place(outbox_id: int, contact_id: int) -> str:

@@ -107,8 +107,3 @@ def _item(tx: Tx, row: Any) -> RawItem:
     head = json.loads(plain[4 : 4 + length].decode("utf-8", "surrogateescape"))
     request = ports.RawRequest(row.account, head["target"], head["headers"], plain[4 + length :], row.received_at)
     return RawItem(row.id, row.office_id, row.origin, row.state, row.reason, request)
-
-
-def body_text(item: RawItem, limit: int = 4000) -> str:
-    """Return the body for showing; what is not UTF-8 becomes replacement characters."""
-    return item.request.body[:limit].decode(errors="replace")
