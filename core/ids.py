@@ -8,6 +8,7 @@ from typing import NewType
 from core.clock import Clock
 
 ContactId = NewType("ContactId", int)
+CitizenId = NewType("CitizenId", int)  # a person behind several contacts
 ComplaintId = NewType("ComplaintId", int)
 MessageId = NewType("MessageId", int)
 OutboxId = NewType("OutboxId", int)

@@ -1,6 +1,6 @@
 """What an edge must offer, and what it is given."""
 
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Protocol
@@ -20,23 +20,72 @@ class RawRequest:
 
 
 class Connector(Protocol):
-    """What every channel's connector has."""
+    """What every channel's connector has.
+
+    `identity`, where a connector has it, is how its provider names the account's owner in a `model.Destination`.
+    """
 
     channel: str
     capabilities: model.Capabilities
 
 
-class WebhookConnector(Connector, Protocol):
+class Reader(Connector, Protocol):
+    """A channel whose raw items can be read: now, and again by `replay`."""
+
+    def parse(self, request: RawRequest) -> Sequence[model.InboundEvent]:
+        """Return every item of the request, unknown kinds as placeholders; PayloadError when it cannot be read.
+
+        Pure. It may be called in a thread when the body is large.
+        """
+
+
+class WebhookConnector(Reader, Protocol):
     """A channel whose provider calls us."""
 
     def verify(self, request: RawRequest) -> None:
         """Raise SignatureError unless the provider made this exact request; never any other error."""
 
-    def parse(self, request: RawRequest) -> Sequence[model.InboundEvent]:
-        """Return every item of the request, unknown kinds as placeholders; PayloadError when it cannot be read."""
-
     def reply(self) -> tuple[str, str]:
         """Return content type and body of the 200 that tells the provider nothing but 'received'."""
+
+
+class Handshake(WebhookConnector, Protocol):
+    """A provider that first asks, by GET, whether the webhook is ours."""
+
+    def answer_handshake(self, query: Mapping[str, str]) -> str:
+        """Return the plain text to answer with; SignatureError when it does not know our secret."""
+
+
+Take = Callable[[RawRequest, str | None], Awaitable[None]]
+
+
+class PollingConnector(Reader, Protocol):
+    """A provider that we ask: a mailbox. One process at a time listens to an account."""
+
+    async def listen(self, cursor: str | None, take: Take) -> None:
+        """Hand over every item the provider holds after `cursor` and then each as it comes, until cancelled.
+
+        `take(item, cursor)` returns once the item and the cursor (opaque, or None to leave it) are committed; only
+        then may the item be marked with the provider. Several may be handed over at once. Raises AccountSuspended for
+        refused credentials and TransientSendError for a lost connection; it is then called again, later.
+        """
+
+
+class Original(Protocol):
+    """A channel whose raw items are worth more than their text: a mail with its letterhead."""
+
+    def original(self, request: RawRequest) -> "OriginalMessage":
+        """Return a raw item as a file to keep, and as safe HTML to look at where it has such a form."""
+
+
+@dataclass(frozen=True, slots=True)
+class OriginalMessage:
+    """`html` is sanitised: no script, no style that reaches out, no address that is fetched by showing it."""
+
+    name: str
+    media_type: str
+    content: bytes
+    html: str | None = None
 
 
 class Form(Connector, Protocol):
@@ -55,8 +104,8 @@ class Form(Connector, Protocol):
 class Sender(Connector, Protocol):
     """A channel that can carry our messages."""
 
-    async def send(self, message: model.OutboundMessage) -> str:
-        """Make one attempt of less than a minute; return the provider's id, or raise a SendError.
+    async def send(self, message: model.OutboundMessage) -> model.Sent:
+        """Make one attempt of less than a minute; return what was accepted, or raise a SendError.
 
         What is not mapped is uncertain.
         """
@@ -65,7 +114,7 @@ class Sender(Connector, Protocol):
 class CatchUp(Protocol):
     """A provider that can list what it holds, so that an outage of ours loses nothing."""
 
-    def catch_up(self, since: datetime) -> AsyncIterator[model.InboundMessage]:
+    def catch_up(self, since: datetime) -> AsyncIterator[model.InboundMessage | model.ColleagueAnswer]:
         """Yield every message received by the account since `since`, in any order; TransientSendError on failure."""
 
 
@@ -81,3 +130,13 @@ class Reachable(Protocol):
 
     async def check(self) -> None:
         """Raise AccountSuspended for refused credentials, TransientSendError when it cannot be reached."""
+
+
+class Examined(Protocol):
+    """An account whose standing is looked at once a day: what works today and will not for long."""
+
+    async def examine(self) -> Sequence[str]:
+        """Return what its operator must see to (a token that expires, a lost subscription), each with the remedy.
+
+        In Indonesian: the inbox shows it. Raises as `check`.
+        """

@@ -6,7 +6,7 @@ from typing import Any
 from core import errors
 from storage import dialect
 
-HEAD = "0001"  # the newest file in migrations/versions; a test compares
+HEAD = "0002"  # the newest file in migrations/versions; a test compares
 
 
 def revision(database: dialect.Database) -> str | None:

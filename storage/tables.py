@@ -63,7 +63,22 @@ class RawItem(SQLModel, table=True):
 
 class ContactRow(SQLModel, table=True):
     __tablename__ = "contact"
-    __table_args__ = (sa.UniqueConstraint("account", "address_hmac"),)
+    __table_args__ = (
+        sa.UniqueConstraint("account", "address_hmac"),
+        sa.Index(
+            "ix_contact_identity",
+            "office_id",
+            "identity_hmac",
+            sqlite_where=sa.text("identity_hmac IS NOT NULL"),
+            postgresql_where=sa.text("identity_hmac IS NOT NULL"),
+        ),
+        sa.Index(
+            "ix_contact_citizen",
+            "citizen_id",
+            sqlite_where=sa.text("citizen_id IS NOT NULL"),
+            postgresql_where=sa.text("citizen_id IS NOT NULL"),
+        ),
+    )
     id: int = _key()
     office_id: str = _text()
     account: str = _text()
@@ -74,6 +89,17 @@ class ContactRow(SQLModel, table=True):
     created_at: datetime = _at()
     last_inbound_at: datetime | None = _at(nullable=True)
     opted_out_at: datetime | None = _at(nullable=True)
+    citizen_id: int | None = _ref(nullable=True)  # shared by the contacts of one person
+    identity_hmac: bytes | None = _bytes(nullable=True)  # of the number or address that the provider has proven
+
+
+class KeptApartRow(SQLModel, table=True):
+    """Two contacts of whom a person said that they are not one citizen: not proposed again."""
+
+    __tablename__ = "kept_apart"
+    office_id: str = _text()
+    first_id: int = Field(primary_key=True, sa_type=BigId, sa_column_kwargs={"autoincrement": False})
+    second_id: int = Field(primary_key=True, sa_type=BigId, sa_column_kwargs={"autoincrement": False})
 
 
 _WORK = "state IN ('new', 'in_progress')"
@@ -141,6 +167,8 @@ class ComplaintRow(SQLModel, table=True):
     closed_at: datetime | None = _at(nullable=True)
     close_reason: str | None = Field(sa_type=EnumText(model.CloseReason), nullable=True)
     acknowledged_until: datetime = _at()
+    reply_account: str | None = _text(nullable=True)  # where the citizen wrote last, if not where it began
+    reply_contact_id: int | None = _ref(nullable=True)
     version: int
     audit_sequence: int
     audit_hash: bytes = _bytes()
@@ -172,6 +200,19 @@ class MessageRow(SQLModel, table=True):
     raw_id: int | None = _ref(nullable=True)
     sent_at: datetime | None = _at(nullable=True)
     created_at: datetime = _at()
+    contact_id: int | None = _ref(nullable=True)  # None: the contact with whom the complaint began
+    quoted_from: int | None = Field(default=None, nullable=True)
+    withdrawn_at: datetime | None = _at(nullable=True)
+    private: bool | None = Field(default=None, nullable=True)
+
+
+class WithdrawalRow(SQLModel, table=True):
+    """A message taken back before it reached us."""
+
+    __tablename__ = "withdrawal"
+    account: str = _text(primary_key=True)
+    provider_id: str = _text(primary_key=True)
+    received_at: datetime = _at()
 
 
 class PersonalNumberRow(SQLModel, table=True):
@@ -295,6 +336,7 @@ class OutboxRow(SQLModel, table=True):
     provider_id: str | None = _text(nullable=True)
     error: str | None = _text(nullable=True)
     error_code: str | None = _text(nullable=True)
+    refusal: str | None = Field(sa_type=EnumText(model.Refusal), nullable=True)
     sealed: bytes = _bytes()
     created_at: datetime = _at()
     updated_at: datetime = _at()
@@ -308,7 +350,31 @@ class ReceiptRow(SQLModel, table=True):
     provider_id: str = _text(primary_key=True)
     state: str = Field(primary_key=True, sa_type=EnumText(model.DeliveryState))
     error_code: str | None = _text(nullable=True)
+    refusal: str | None = Field(sa_type=EnumText(model.Refusal), nullable=True)
     received_at: datetime = _at()
+
+
+class IncidentRow(SQLModel, table=True):
+    """The same text from many in one public conversation: how often it came, and the complaint that stands for all."""
+
+    __tablename__ = "incident"
+    account: str = _text(primary_key=True)
+    fingerprint: bytes = _bytes(primary_key=True)
+    office_id: str = _text()
+    complaint_id: int = _ref("complaint.id")
+    seen: int
+    first_at: datetime = _at()
+
+
+class CursorRow(SQLModel, table=True):
+    """How far an account that we ask has been read, and which process asks it until when."""
+
+    __tablename__ = "cursor"
+    account: str = _text(primary_key=True)
+    office_id: str = _text()
+    body: str | None = _text(nullable=True)
+    holder: str | None = _text(nullable=True)
+    lease_until: datetime | None = _at(nullable=True)
 
 
 class RegisterRow(SQLModel, table=True):
@@ -431,6 +497,10 @@ class HealthRow(SQLModel, table=True):
     retry_at: datetime | None = _at(nullable=True)
     error: str | None = _text(nullable=True)
     caught_up_to: datetime | None = _at(nullable=True)
+    compared_at: datetime | None = _at(nullable=True)
+    listed: int | None = Field(default=None, nullable=True)
+    missing: int | None = Field(default=None, nullable=True)
+    examined_at: datetime | None = _at(nullable=True)
 
 
 class NodeRow(SQLModel, table=True):
@@ -459,14 +529,18 @@ def core_table(row: type[SQLModel]) -> sa.Table:
 metadata = SQLModel.metadata
 raw_item = core_table(RawItem)
 contact = core_table(ContactRow)
+kept_apart = core_table(KeptApartRow)
 complaint = core_table(ComplaintRow)
 message = core_table(MessageRow)
+withdrawal = core_table(WithdrawalRow)
 personal_number = core_table(PersonalNumberRow)
 attachment = core_table(AttachmentRow)
 calendar = core_table(CalendarRow)
 deadline = core_table(DeadlineRow)
 outbox = core_table(OutboxRow)
 receipt = core_table(ReceiptRow)
+incident = core_table(IncidentRow)
+cursor = core_table(CursorRow)
 register = core_table(RegisterRow)
 audit = core_table(AuditRow)
 audit_chain = core_table(AuditChainRow)

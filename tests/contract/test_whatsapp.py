@@ -82,7 +82,7 @@ def read(connector, sign, body, target="/hooks/wa"):
                 "text": "Ya, sudah selesai",
                 "content": model.Content.BUTTON,
                 "details": {"button_text": "Ya, sudah selesai", "button_payload": "selesai"},
-                "reply_to": "MM" + f"{99:032x}",
+                "replies_to": ("MM" + f"{99:032x}",),
             },
         ),
         (
@@ -93,7 +93,7 @@ def read(connector, sign, body, target="/hooks/wa"):
                 "details": {"button_text": "KTP-el", "button_payload": "ktp"},
             },
         ),
-        ("reply", {"text": "ini maksudnya gimana pak", "reply_to": "SM" + f"{99:032x}"}),
+        ("reply", {"text": "ini maksudnya gimana pak", "replies_to": ("SM" + f"{99:032x}",)}),
         ("forwarded", {"text": "Info penting dari grup RT", "details": {"forwarded": "often"}}),
         ("empty", {"content": model.Content.EMPTY}),
         ("unknown_type", {"content": model.Content.UNSUPPORTED, "details": {"type": "order"}}),

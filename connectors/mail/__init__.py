@@ -1,0 +1,1 @@
+"""E-mail: an office's mailbox in, its mail server out."""

@@ -1,0 +1,1 @@
+"""Meta: messages and comments of Facebook and Instagram."""

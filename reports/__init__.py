@@ -1,0 +1,1 @@
+"""Documents that leave as paper: receipts, forms, books."""
