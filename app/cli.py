@@ -237,10 +237,10 @@ def _office(context: click.Context, given: str | None) -> str:
 @click.pass_context
 def quarantine(context: click.Context, office: str | None) -> None:
     """List what arrived and could not be trusted or read."""
-    from router import intake  # noqa: PLC0415
+    from router import quarantine as kept  # noqa: PLC0415
 
     office_id = _office(context, office)
-    items = _at_desk(context, lambda desk: intake.in_quarantine(desk, office_id))
+    items = _at_desk(context, lambda desk: kept.waiting(desk, office_id))
     for item in items:
         click.echo(
             f"{item.id}  {item.request.received_at:%Y-%m-%d %H:%M:%SZ}  {item.request.account:<16} {item.reason}"
@@ -255,18 +255,18 @@ def quarantine(context: click.Context, office: str | None) -> None:
 @click.pass_context
 def replay(context: click.Context, raw_ids: tuple[int, ...], everything: bool, office: str | None) -> None:
     """Read quarantined items again, after a mistake was mended. What is stored already stays once."""
-    from router import intake  # noqa: PLC0415
+    from router import quarantine as kept  # noqa: PLC0415
 
     if not raw_ids and not everything:
         raise click.UsageError("name the items to replay (see `aduan quarantine`), or --all")
     office_id = _office(context, office) if everything else ""
 
     async def act(desk: Any) -> int:
-        chosen = [item.id for item in await intake.in_quarantine(desk, office_id)] if everything else list(raw_ids)
+        chosen = [item.id for item in await kept.waiting(desk, office_id)] if everything else list(raw_ids)
         failed = 0
         for raw_id in chosen:
             try:
-                settled, words = await intake.replay(desk, raw_id), "still cannot be taken in"
+                settled, words = await kept.replay(desk, raw_id), "still cannot be taken in"
             except errors.NotFound as error:  # of a simulated account: only the running service can read it
                 settled, words = False, str(error)
             failed += not settled

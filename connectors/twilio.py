@@ -3,7 +3,7 @@
 Source: Twilio, "Messages resource", "Messaging webhooks", "Status callbacks".
 """
 
-from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime
 from typing import TYPE_CHECKING, Annotated, Any, Self
@@ -105,7 +105,7 @@ class Connector:
         tokens = [token.get_secret_value() for token in settings.auth_tokens]
         self._signatures = twilio_forms.Signatures(tokens, settings.account_sid, public_url)
         self._words = twilio_forms.Words(settings.stop_words, settings.start_words)
-        self._media = twilio_media.Media(
+        self._media = twilio_media.source(
             settings.account_sid,
             settings.credentials,
             settings.base_url,
@@ -127,7 +127,7 @@ class Connector:
         """Return empty TwiML: any plain text would be sent to the citizen as a message."""
         return "text/xml", '<?xml version="1.0" encoding="UTF-8"?><Response/>'
 
-    async def send(self, message: model.OutboundMessage) -> str:
+    async def send(self, message: model.OutboundMessage) -> model.Sent:
         """Return Twilio's message SID; raise a SendError when it was not, or may not have been, accepted."""
         parameters: dict[str, Any] = dict(self._content(message))
         if self._settings.messaging_service_sid is not None:
@@ -147,7 +147,7 @@ class Connector:
             raise errors.UncertainSendError("Twilio's answer cannot be read") from error
         if not isinstance(sent.sid, str) or not sent.sid:
             raise errors.UncertainSendError("Twilio's answer names no message")
-        return sent.sid
+        return model.Sent(sent.sid)
 
     async def catch_up(self, since: datetime) -> AsyncIterator[model.InboundMessage]:
         """Yield every message received since `since` (aware UTC); TransientSendError on failure.
@@ -169,9 +169,9 @@ class Connector:
         except (*_MISSHAPEN, errors.PayloadError) as error:
             raise errors.TransientSendError("Twilio's answer cannot be read") from error
 
-    async def fetch(self, file: model.RemoteFile, max_bytes: int) -> bytes:
-        """Return the file; MediaNotReady when it may come later, MediaRefused when it never will."""
-        return await self._media.fetch(file, max_bytes)
+    def fetch(self, file: model.RemoteFile, max_bytes: int) -> AsyncGenerator[bytes, None]:
+        """Yield the file; MediaNotReady when it may come later, MediaRefused when it never will."""
+        return self._media.stream(file.url, max_bytes)
 
     async def check(self) -> None:
         """Raise AccountSuspended for refused credentials or a closed account, TransientSendError out of reach."""

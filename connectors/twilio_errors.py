@@ -6,7 +6,7 @@ Source: Twilio, "Error and warning dictionary" and "WhatsApp: error codes"; RFC 
 from collections.abc import Mapping
 from datetime import timedelta
 
-from core import errors
+from core import errors, model
 
 _MAX_RETRY_AFTER_SECONDS = 24 * 3600
 
@@ -100,6 +100,18 @@ _MEANINGS: Mapping[int, type[errors.SendError]] = {
     63016: errors.ReplyWindowClosed,  # free text to WhatsApp more than 24 hours after the contact's last message
     21610: errors.RecipientOptedOut,  # STOP was sent from this number
 }
+# What the office is told of a refused message; the other codes are faults of ours, and stand for themselves.
+_REFUSALS: Mapping[int, model.Refusal] = {
+    **dict.fromkeys((21211, 21217, 21601, 21614, 21635, 30005, 30006, 63003, 63024), model.Refusal.NO_SUCH_ADDRESS),
+    **dict.fromkeys((21612, 30003, 30036), model.Refusal.UNREACHABLE),
+    **dict.fromkeys((30007, 63049), model.Refusal.SPAM),
+    **dict.fromkeys((63005, 63013, 63021), model.Refusal.CONTENT),
+    **dict.fromkeys((21605, 21617), model.Refusal.TOO_LARGE),
+    **dict.fromkeys((21219, 21408, 63032), model.Refusal.NOT_PERMITTED),
+    21610: model.Refusal.OPTED_OUT,
+    30004: model.Refusal.BLOCKED,
+    63016: model.Refusal.WINDOW_CLOSED,
+}
 _STATUSES: Mapping[int, type[errors.SendError]] = {
     401: errors.AccountSuspended,
     429: errors.TransientSendError,
@@ -130,6 +142,11 @@ def retry_after(header: str | None) -> timedelta | None:
     if header is None or not header.strip().isascii() or not header.strip().isdigit():
         return None
     return timedelta(seconds=min(int(header.strip()[:9]), _MAX_RETRY_AFTER_SECONDS))
+
+
+def refusal_of(code: str) -> model.Refusal | None:
+    """Return what a code of the error dictionary, as it stands in a form, means for the citizen's message."""
+    return _REFUSALS.get(int(code)) if code.isascii() and code.isdigit() and len(code) < 10 else None
 
 
 def of_sending(error: RefusedError | NotSentError | NoAnswerError) -> errors.SendError:
@@ -165,7 +182,7 @@ def _of_refusal(error: RefusedError) -> errors.SendError:
     meaning = _MEANINGS.get(error.code or 0) or _STATUSES.get(error.status) or unmapped
     if issubclass(meaning, errors.TransientSendError):
         return meaning(str(error), _text(error), error.retry_after)
-    return meaning(str(error), _text(error))
+    return meaning(str(error), _text(error), refusal=_REFUSALS.get(error.code or 0))
 
 
 def _text(error: RefusedError) -> str:

@@ -11,6 +11,7 @@ from urllib.parse import parse_qs, parse_qsl, urlsplit
 
 from twilio.request_validator import RequestValidator, add_port, remove_port
 
+from connectors import twilio_errors
 from core import errors, model, ports, text
 
 SIGNATURE_HEADER = "x-twilio-signature"
@@ -20,6 +21,7 @@ _MAX_NAME = 120
 _MAX_DETAIL = 500
 
 _PROVIDER_ID = re.compile(r"[A-Za-z0-9_\-]{1,64}")
+_PHONE = re.compile(r"\+[1-9]\d{7,14}", re.ASCII)
 _ADDRESS = re.compile(r"[^\s\x00-\x1f\x7f-\x9f\ud800-\udfff]{1,256}")
 _REFERENCE = re.compile(r"[A-Za-z0-9._:\-]{1,64}")
 _DEGREES = re.compile(r"-?\d{1,3}(?:\.\d{1,20})?", re.ASCII)
@@ -144,6 +146,7 @@ def read_event(target: str, form: "Form", words: Words) -> model.InboundEvent:
 
 def read_message(fields: Mapping[str, str], words: Words) -> model.InboundMessage:
     """Return the message that `fields` (first value of each name) describe, in whatever form it came."""
+    address = _address(fields)
     body = text.clean(fields.get("Body", ""))
     files = _files(fields)
     content, details = _content(fields, body, files)
@@ -151,14 +154,17 @@ def read_message(fields: Mapping[str, str], words: Words) -> model.InboundMessag
         body = details.get("button_text", "")
     return model.InboundMessage(
         provider_id=_provider_id(fields),
-        address=_address(fields),
+        address=address,
+        identity=_match(_PHONE, address.rpartition(":")[2]),
         text=body,
         name=text.one_line(text.clean(fields.get("ProfileName", "")), _MAX_NAME) or None,
         content=content,
         details=details,
         files=files,
         consent=words.consent(body, fields.get("OptOutType", "")),
-        reply_to=_match(_PROVIDER_ID, fields.get("OriginalRepliedMessageSid")),
+        replies_to=tuple(
+            sid for sid in (_match(_PROVIDER_ID, fields.get("OriginalRepliedMessageSid")),) if sid is not None
+        ),
     )
 
 
@@ -172,6 +178,7 @@ def _read_receipt(target: str, fields: Mapping[str, str], status: str) -> model.
         provider_id=_provider_id(fields),
         state=_STATES[status],
         error_code=code[:20] if code.isascii() and code.isalnum() and code != "0" else None,
+        refusal=twilio_errors.refusal_of(code),
         reference=_match(_REFERENCE, reference),
     )
 

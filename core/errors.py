@@ -3,6 +3,8 @@
 from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
 
+from core import model
+
 
 class AduanError(Exception):
     """Base of all errors raised on purpose; its text is fit to show to an admin or operator."""
@@ -49,18 +51,26 @@ class StaleDecision(AduanError):
 
 
 class SendError(AduanError):
-    """A message did not leave, or may not have left. `code` is the provider's own."""
+    """A message did not leave, or may not have left. `code` is the provider's own, `refusal` what it means."""
 
-    def __init__(self, reason: str, code: str | None = None) -> None:
+    def __init__(self, reason: str, code: str | None = None, *, refusal: model.Refusal | None = None) -> None:
         super().__init__(reason)
         self.code = code
+        self.refusal = refusal
 
 
 class TransientSendError(SendError):
     """Certainly not sent and worth another attempt, not before `retry_after` where the provider named one."""
 
-    def __init__(self, reason: str, code: str | None = None, retry_after: timedelta | None = None) -> None:
-        super().__init__(reason, code)
+    def __init__(
+        self,
+        reason: str,
+        code: str | None = None,
+        retry_after: timedelta | None = None,
+        *,
+        refusal: model.Refusal | None = None,
+    ) -> None:
+        super().__init__(reason, code, refusal=refusal)
         self.retry_after = retry_after
 
 
@@ -94,3 +104,7 @@ class MediaNotReady(AduanError):
 
 class MediaRefused(AduanError):
     """The file will never be fetched (host not allowed, too large, gone); the text says why."""
+
+
+class ScannerUnavailable(AduanError):
+    """Nobody can say now whether a file holds a virus: it is not opened before somebody can."""

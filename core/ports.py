@@ -1,9 +1,9 @@
 """What an edge must offer, and what it is given."""
 
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
+from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime
-from typing import Protocol
+from datetime import datetime, timedelta
+from typing import Literal, Protocol
 
 from core import model
 
@@ -101,6 +101,78 @@ class Form(Connector, Protocol):
         """
 
 
+class Conversation(Connector, Protocol):
+    """A channel whose messages are written and read on our own page, by whoever holds the session.
+
+    `origins` are the sites that may show the page in a frame; `missed_after` is how long an answer may stay unread
+    before the citizen is told elsewhere that it is there.
+    """
+
+    origins: Sequence[str]
+    missed_after: timedelta
+
+    def address(self, session: str) -> str:
+        """Return the contact's address of a session (a UUID)."""
+
+    def parse_chat(
+        self, session: str, fields: Mapping[str, str], files: Sequence[model.StoredFile], received_at: datetime
+    ) -> model.InboundMessage:
+        """Return a message written in a session; FormMistakes names every field that is wrong.
+
+        The fields are those of `Form.parse_form`; of text and files one may be missing. The provider id begins with
+        the `key` of the message and a full stop.
+        """
+
+    def parse_contact(self, value: str) -> str:
+        """Return the telephone number or e-mail address that a citizen leaves; FormMistakes where it is none."""
+
+
+class Addressing(Protocol):
+    """A channel that can write first, to a telephone number or e-mail address that a citizen left elsewhere."""
+
+    def address_of(self, left: str) -> str | None:
+        """Return the contact's address on this channel for +62... or an e-mail address; None: it cannot write there."""
+
+
+@dataclass(frozen=True, slots=True)
+class Field:
+    """One thing to fill in when an official writes down what reached the office. `label` and `hint` are shown.
+
+    `kind`: "moment" is a date and time, "date" a date, both local as a browser sends them; "choice" is one of `choices`
+    (value, words), "category" the code of one. `part`: of the source, the complainant, or what he says. `kept`: stays
+    as it is for the next one of a pile. `only_for`: asked where the field `who` has one of these values alone.
+    """
+
+    name: str
+    label: str
+    kind: Literal["line", "text", "moment", "date", "choice", "category"] = "line"
+    part: Literal["source", "who", "what"] = "source"
+    required: bool = False
+    hint: str = ""
+    most: int = 200
+    choices: tuple[tuple[str, str], ...] = ()
+    default: str = ""
+    kept: bool = False
+    only_for: tuple[str, ...] = ()
+
+
+class Recorder(Connector, Protocol):
+    """A channel of which officials write down what reached them (`capabilities.is_recorded`).
+
+    Not a Form: what has `parse_form` is offered to the public.
+    """
+
+    fields: Sequence[Field]
+
+    def parse_record(self, values: Mapping[str, str], entered_at: datetime) -> model.InboundMessage:
+        """Return the message of what was filled in; FormMistakes names every field that is wrong.
+
+        `values` by the names of `fields`, besides `key`, the UUID that the page was given out with. `entered_at` is now
+        in the office's zone, which is that of every moment and date. What the message's `details` hold is named as the
+        fields are.
+        """
+
+
 class Sender(Connector, Protocol):
     """A channel that can carry our messages."""
 
@@ -121,8 +193,12 @@ class CatchUp(Protocol):
 class MediaSource(Protocol):
     """A provider that keeps the files of its messages for us to fetch."""
 
-    async def fetch(self, file: model.RemoteFile, max_bytes: int) -> bytes:
-        """Return the file; MediaNotReady when it may come later, MediaRefused when it never will."""
+    def fetch(self, file: model.RemoteFile, max_bytes: int) -> AsyncGenerator[bytes, None]:
+        """Yield the file in pieces, never more than `max_bytes`; what was yielded before an error is thrown away.
+
+        Not a coroutine: an async generator, commonly that of `connectors.download.Download.stream`. While it is read
+        it raises MediaNotReady when the file may come later, MediaRefused when it never will.
+        """
 
 
 class Reachable(Protocol):

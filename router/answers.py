@@ -1,87 +1,128 @@
-"""What people write: answers to citizens, internal notes, answers given by other means; and sending again."""
+"""What people write: answers to citizens, internal notes; and hiding what should not stand in public."""
 
+from collections.abc import Sequence
+from dataclasses import dataclass
 from datetime import datetime
 
-from core import errors, ids, model, privacy
+from core import errors, ids, model
 from core import text as plain
-from router import acknowledge, receipts, texts
+from router import acknowledge, texts
 from router.assignment import hold, lock_own
 from router.desk import WORKERS, Desk, actor, require
 from storage import alarms, complaints, contacts, deadlines, messages, outbox
 from storage.transaction import Tx
 
 MAX_ANSWER = 10_000  # characters
-_UNANSWERED = (model.ComplaintState.NEW, model.ComplaintState.IN_PROGRESS)
 
 
-async def answer(desk: Desk, person: model.Person, complaint_id: ids.ComplaintId, body: str, key: str) -> None:
+@dataclass(frozen=True, slots=True)
+class Reply:
+    """What a person answers with: the text, files that are stored already, and how it shall go.
+
+    `contact_id`: to which of the citizen's contacts, None for where he wrote last. `message_id`: which of his messages
+    it answers, None for the last by the same way. `private`: to the author alone, where others read what is public.
+    """
+
+    body: str
+    files: Sequence[model.StoredFile] = ()
+    contact_id: ids.ContactId | None = None
+    message_id: ids.MessageId | None = None
+    private: bool = False
+
+
+async def answer(desk: Desk, person: model.Person, complaint_id: ids.ComplaintId, reply: Reply, key: str) -> None:
     """Queue a person's answer, which stops the response clock. The same `key` twice sends once.
 
     Raises NotAllowed with the way forward when the channel cannot carry it, StaleDecision when somebody else holds it.
     """
     require(person, *WORKERS)
-    body = _checked(body)
+    body = checked(reply.body)
     now = desk.clock.now()
 
     def act(tx: Tx) -> None:
         if outbox.has_key(tx, f"answer:{key}:0"):
             return
-        locked = _lock_to_work(tx, person, complaint_id, now)
-        account = desk.account_of(locked.complaint)
-        if not account.capabilities.answerable:
-            raise errors.NotAllowed(
-                "Saluran ini tidak dapat dibalas. Sampaikan jawaban lewat kontak warga, lalu catat sebagai jawaban "
-                "yang disampaikan."
-            )
-        known = contacts.get(tx, locked.complaint.contact_id).contact
-        given = acknowledge.variables(desk.offices.get(person.office_id), locked.complaint, known.name)
-        text = texts.answer(account.capabilities.text_form, body, given)
-        parts = plain.split(text, account.capabilities.max_text)
+        locked = lock_to_work(tx, person, complaint_id, now)
+        complaint = locked.complaint
+        route = _route(tx, complaint, reply.contact_id)
+        account = desk.known_account(route.account, complaint.channel, complaint.office_id)
+        _require_carried(account, reply)
+        known = contacts.get(tx, route.contact_id).contact
+        given = acknowledge.variables(desk.offices.get(person.office_id), complaint, known.name)
+        form = model.TextForm.CHAT if reply.private else account.capabilities.text_form
+        parts = plain.split(texts.answer(form, body, given), account.capabilities.max_text)
+        answers = None if reply.message_id is None else messages.incoming(tx, complaint.id, reply.message_id)
         for i, part in enumerate(parts):
-            variables = given | {"jawaban": plain.one_line(body, 1000)}
             acknowledge.send(
-                tx,
-                locked.complaint,
-                model.MessageKind.ANSWER,
-                part,
-                variables,
-                f"answer:{key}:{i}",
-                now,
-                author_id=person.id,
-            )
-        _answered(tx, locked, person, now, {"parts": len(parts)})
+                tx, complaint, model.MessageKind.ANSWER, part, given | {"jawaban": plain.one_line(body, 1000)},
+                f"answer:{key}:{i}", now, author_id=person.id, answers=answers, private=reply.private, route=route,
+                files=reply.files if i == len(parts) - 1 else (),
+            )  # fmt: skip
+        answered(tx, locked, actor(person), now, {"parts": len(parts)})
 
     await desk.store.write(act)
 
 
-async def record_elsewhere(
-    desk: Desk, person: model.Person, complaint_id: ids.ComplaintId, body: str, how: str, key: str
-) -> None:
-    """Record an answer that the citizen got by other means (`how`: telephone, counter, letter). It stops the clock."""
+def _route(tx: Tx, complaint: model.Complaint, contact_id: ids.ContactId | None) -> acknowledge.Route:
+    """Return the way to one of the citizen's contacts; NotFound for somebody else's."""
+    if contact_id is None or contact_id == complaint.reply_contact_id:
+        return acknowledge.route_of(complaint)
+    contact = contacts.get(tx, contact_id).contact
+    began_with = contacts.get(tx, complaint.contact_id).contact
+    is_same_citizen = contact.citizen_id is not None and contact.citizen_id == began_with.citizen_id
+    if contact_id != began_with.id and not is_same_citizen and not messages.takes_part(tx, complaint, contact_id):
+        raise errors.NotFound("no contact of this complaint")
+    return acknowledge.Route(contact.account, contact_id)
+
+
+def _require_carried(account: model.Account, reply: Reply) -> None:
+    able = account.capabilities
+    if not able.answerable:
+        raise errors.NotAllowed(
+            "Saluran ini tidak dapat dibalas. Sampaikan jawaban lewat kontak warga, lalu catat sebagai jawaban "
+            "yang disampaikan."
+        )
+    if reply.private and not (able.is_public and able.private_replies):
+        raise errors.NotAllowed("Saluran ini tidak mengenal balasan pribadi.")
+    if not reply.files:
+        return
+    if able.sent_files is None or (able.is_public and not reply.private):
+        raise errors.NotAllowed("Saluran ini tidak dapat membawa lampiran.")
+    if len(reply.files) > able.sent_files.count:
+        raise errors.NotAllowed(f"Paling banyak {able.sent_files.count} lampiran untuk satu jawaban di saluran ini.")
+    for file in reply.files:
+        if not able.sent_files.takes(file.media_type):
+            raise errors.NotAllowed("Jenis berkas ini tidak dapat dikirim lewat saluran ini.")
+        if file.size > able.sent_files.bytes_each:
+            raise errors.NotAllowed("Berkas terlalu besar untuk saluran ini.")
+
+
+async def hide(desk: Desk, person: model.Person, complaint_id: ids.ComplaintId, message_id: ids.MessageId) -> None:
+    """Hide a citizen's message from the public, and tell him kindly why. Twice hides once."""
     require(person, *WORKERS)
-    body = _checked(body)
-    how = privacy.mask(plain.one_line(how, 100))
-    if not how:
-        raise errors.NotAllowed("Sebutkan cara jawaban disampaikan.")
     now = desk.clock.now()
 
     def act(tx: Tx) -> None:
-        locked = _lock_to_work(tx, person, complaint_id, now)
-        if messages.is_known(tx, locked.complaint.account, f"elsewhere:{key}"):
+        locked = lock_own(tx, person, complaint_id)
+        complaint = locked.complaint
+        written = messages.incoming(tx, complaint_id, message_id)
+        route = messages.route_of(tx, complaint, message_id)
+        account = desk.known_account(route[0], complaint.channel, complaint.office_id)
+        if not account.capabilities.hiding:
+            raise errors.NotAllowed("Pesan di saluran ini tidak dapat disembunyikan.")
+        if outbox.has_key(tx, f"hide:{message_id}"):
             return
-        messages.add(
-            tx,
-            office_id=person.office_id,
-            complaint_id=complaint_id,
-            account=locked.complaint.account,
-            kind=model.MessageKind.ANSWER,
-            text=body,
-            created_at=now,
-            author_id=person.id,
-            details={"how": how},
-            provider_id=f"elsewhere:{key}",
-        )
-        _answered(tx, locked, person, now, {"how": how})
+        given = acknowledge.variables(desk.offices.get(person.office_id), complaint, None)
+        way = acknowledge.Route(*route)
+        acknowledge.send(
+            tx, complaint, model.MessageKind.HIDING, "", given, f"hide:{message_id}", now, author_id=person.id,
+            answers=written, route=way,
+        )  # fmt: skip
+        kind = model.MessageKind.PRIVACY_NOTICE
+        text = texts.render(kind, account.capabilities.text_form, given)
+        acknowledge.send(tx, complaint, kind, text, given, f"privacy:{message_id}", now, answers=written, route=way)
+        alarms.clear(tx, complaint.office_id, f"public:{complaint_id}", now, actor(person))
+        complaints.change(tx, locked, now, actor(person), "message_hidden", {"message": message_id})
 
     await desk.store.write(act)
 
@@ -89,7 +130,7 @@ async def record_elsewhere(
 async def note(desk: Desk, person: model.Person, complaint_id: ids.ComplaintId, body: str, key: str) -> None:
     """Add an internal note, which no citizen ever sees."""
     require(person, *WORKERS)
-    body = _checked(body)
+    body = checked(body)
     now = desk.clock.now()
 
     def act(tx: Tx) -> None:
@@ -112,73 +153,7 @@ async def note(desk: Desk, person: model.Person, complaint_id: ids.ComplaintId, 
     await desk.store.write(act)
 
 
-async def send_again(desk: Desk, person: model.Person, outbox_id: ids.OutboxId) -> None:
-    """Really send a failed or uncertain message again: a new attempt with nothing left of the old one.
-
-    A failed answer sent again is an answer: it stops the clocks that its failure let run on.
-    """
-    require(person, *WORKERS)
-    now = desk.clock.now()
-
-    def act(tx: Tx) -> None:
-        sent = _own(tx, person, outbox_id)
-        if sent.state not in (model.DeliveryState.FAILED, model.DeliveryState.UNCERTAIN):
-            raise errors.StaleDecision("Pesan ini tidak sedang gagal.")
-        outbox.settle(tx, sent, model.DeliveryState.QUEUED, now, next_at=now)
-        _settled(tx, sent, person, now, "sent_again")
-        locked = complaints.lock(tx, sent.complaint_id)
-        if sent.kind is model.MessageKind.ANSWER and locked.complaint.state in _UNANSWERED:
-            _answered(tx, locked, person, now, {"message": sent.id})
-        tx.publish(model.Event(sent.office_id, "outbox", "queued"))
-
-    await desk.store.write(act)
-
-
-async def mark_arrived(desk: Desk, person: model.Person, outbox_id: ids.OutboxId) -> None:
-    """Settle an uncertain message that the person has seen to have arrived."""
-    require(person, *WORKERS)
-    now = desk.clock.now()
-
-    def act(tx: Tx) -> None:
-        sent = _own(tx, person, outbox_id)
-        if sent.state is not model.DeliveryState.UNCERTAIN:
-            raise errors.StaleDecision("Pesan ini tidak lagi berstatus belum pasti.")
-        outbox.settle(tx, sent, model.DeliveryState.ACCEPTED, now, provider_id=sent.provider_id)
-        receipts.arrived(tx, sent, model.DeliveryState.ACCEPTED, now)
-        _settled(tx, sent, person, now, "marked_arrived")
-
-    await desk.store.write(act)
-
-
-async def give_up(desk: Desk, person: model.Person, outbox_id: ids.OutboxId) -> None:
-    """Take note of a failed message that shall not be sent again; its alarm is cleared, its failure stays visible."""
-    require(person, *WORKERS)
-    now = desk.clock.now()
-
-    def act(tx: Tx) -> None:
-        sent = _own(tx, person, outbox_id)
-        if sent.state not in (model.DeliveryState.FAILED, model.DeliveryState.UNCERTAIN):
-            raise errors.StaleDecision("Pesan ini tidak sedang gagal.")
-        _settled(tx, sent, person, now, "failure_noted")
-
-    await desk.store.write(act)
-
-
-def _settled(tx: Tx, sent: outbox.Sent, person: model.Person, now: datetime, action: str) -> None:
-    by = actor(person)
-    complaints.change(tx, complaints.lock(tx, sent.complaint_id), now, by, action, {"message": sent.id})
-    alarms.clear(tx, sent.office_id, receipts.failure_key(sent), now, by)
-    alarms.clear(tx, sent.office_id, receipts.uncertain_key(sent), now, by)
-
-
-def _own(tx: Tx, person: model.Person, outbox_id: ids.OutboxId) -> outbox.Sent:
-    sent = outbox.get(tx, outbox_id)
-    if sent.office_id != person.office_id:
-        raise errors.NotFound("no such message")
-    return sent
-
-
-def _lock_to_work(tx: Tx, person: model.Person, complaint_id: ids.ComplaintId, now: datetime) -> complaints.Locked:
+def lock_to_work(tx: Tx, person: model.Person, complaint_id: ids.ComplaintId, now: datetime) -> complaints.Locked:
     """Lock a complaint to answer it: answering claims it; what a colleague holds, only a supervisor answers."""
     locked = lock_own(tx, person, complaint_id)
     complaint = locked.complaint
@@ -191,18 +166,18 @@ def _lock_to_work(tx: Tx, person: model.Person, complaint_id: ids.ComplaintId, n
     return locked
 
 
-def _answered(tx: Tx, locked: complaints.Locked, person: model.Person, now: datetime, facts: dict[str, object]) -> None:
+def answered(tx: Tx, locked: complaints.Locked, by: str, now: datetime, facts: dict[str, object]) -> None:
     """A person's substantive answer stops the response clocks and waits for the citizen."""
     unmet = deadlines.unmet_of(tx, locked.complaint.id)
     for clock in unmet:
         deadlines.met(tx, clock, now)
     for kind in (model.AlarmKind.DEADLINE_NEAR, model.AlarmKind.IMPOSSIBLE_DEADLINE, model.AlarmKind.BREACHED):
-        alarms.clear_for_complaint(tx, locked.complaint.office_id, locked.complaint.id, kind, now, actor(person))
+        alarms.clear_for_complaint(tx, locked.complaint.office_id, locked.complaint.id, kind, now, by)
     complaints.change(
         tx,
         locked,
         now,
-        actor(person),
+        by,
         "answered",
         facts,
         state=model.ComplaintState.WAITING_CITIZEN,
@@ -213,7 +188,7 @@ def _answered(tx: Tx, locked: complaints.Locked, person: model.Person, now: date
     )
 
 
-def _checked(body: str) -> str:
+def checked(body: str) -> str:
     body = plain.clean(body).strip()
     if not body:
         raise errors.NotAllowed("Tulisan masih kosong.")

@@ -8,9 +8,9 @@ from typing import cast
 import structlog
 
 from core import errors, model, ports
-from router import intake
+from router import elsewhere, intake, quarantine
 from router.desk import SYSTEM, Desk
-from storage import alarms, messages
+from storage import alarms, messages, outbox
 from storage.transaction import Tx
 
 OVERLAP = timedelta(minutes=15)  # for messages that the provider lists late
@@ -33,7 +33,7 @@ async def account(desk: Desk, name: str, since: datetime | None = None) -> int:
     health = await desk.store.read(alarms.health_of, name)
     last = health.caught_up_to or began - FIRST_LOOK_BACK
     since = since or last - OVERLAP
-    listed: list[model.InboundMessage] = []
+    listed: list[model.InboundMessage | model.ColleagueAnswer] = []
     failure: errors.SendError | None = None
     try:
         async for inbound in cast("ports.CatchUp", connector).catch_up(since):
@@ -41,37 +41,50 @@ async def account(desk: Desk, name: str, since: datetime | None = None) -> int:
     except errors.SendError as error:
         failure = error
     # Providers list the newest first; a timeline and a STOP need the order in which they were written.
-    listed.sort(key=lambda message: message.sent_at or began)
+    listed.sort(key=lambda item: item.sent_at or began)
     found = sum([await _take_in(desk, its, message, began) for message in listed])
     if failure is not None:
         _log.warning("catch_up_failed", account=name, reason=str(failure))
         await desk.store.write(_unreachable, its, str(failure), began)
     else:
-        await desk.store.write(_reached, its, began if since <= last else health.caught_up_to, began)
+        until = began if since <= last else health.caught_up_to
+        await desk.store.write(_reached, its, until, began, len(listed), found)
     return found
 
 
-async def _take_in(desk: Desk, its: model.Account, inbound: model.InboundMessage, now: datetime) -> int:
-    name = its.name
-    if await desk.store.read(messages.is_known, name, inbound.provider_id):
-        return 0
-    body = json.dumps(asdict(inbound), default=str, ensure_ascii=False).encode()
-    request = ports.RawRequest(name, "", {"content-type": "application/json"}, body, now)
+async def _take_in(
+    desk: Desk, its: model.Account, item: model.InboundMessage | model.ColleagueAnswer, now: datetime
+) -> int:
+    account = desk.at(its, item.destination)
+    if account is None or await desk.store.read(_is_known, account.name, item.provider_id):
+        return 0  # of a recipient that is not configured: its webhooks stand in quarantine
+    body = json.dumps(asdict(item), default=str, ensure_ascii=False).encode()
+    request = ports.RawRequest(account.name, "", {"content-type": "application/json"}, body, now)
     try:
-        await intake.receive_message(desk, request, inbound, "catch_up")
+        if isinstance(item, model.ColleagueAnswer):
+            return int(await elsewhere.take_in_colleague(desk, account, request, item))
+        await intake.receive_message(desk, request, item, "catch_up")
     except errors.NotFound:
         return 0  # a STOP of somebody without a complaint
     except errors.StorageUnavailable:
         raise
     except Exception as error:  # noqa: BLE001 - one message that cannot be stored must not hide the others
-        _log.exception("intake_failed", account=name)
-        await intake.quarantine(desk, its, request, f"intake: {type(error).__name__}", "catch_up")
+        _log.exception("intake_failed", account=account.name)
+        await quarantine.put(desk, account, request, f"intake: {type(error).__name__}", "catch_up")
         return 0
     return 1
 
 
-def _reached(tx: Tx, its: model.Account, caught_up_to: datetime | None, at: datetime) -> None:
-    alarms.set_health(tx, its.office_id, its.name, caught_up_to=caught_up_to)
+def _is_known(tx: Tx, account: str, provider_id: str) -> bool:
+    return messages.is_known(tx, account, provider_id) or outbox.message_of(tx, account, provider_id) is not None
+
+
+def _reached(
+    tx: Tx, its: model.Account, caught_up_to: datetime | None, at: datetime, listed: int, missing: int
+) -> None:
+    alarms.set_health(
+        tx, its.office_id, its.name, caught_up_to=caught_up_to, compared_at=at, listed=listed, missing=missing
+    )
     alarms.clear(tx, its.office_id, f"catch_up:{its.name}", at, SYSTEM)
 
 

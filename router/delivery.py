@@ -16,7 +16,8 @@ import structlog
 from core import errors, ids, model, ports
 from router import receipts
 from router.desk import SYSTEM, Desk
-from storage import alarms, outbox
+from storage import alarms, complaints, contacts, outbox
+from storage.files import FileStore
 from storage.transaction import Tx
 
 LEASE = timedelta(seconds=90)  # longer than any connector's own time limit
@@ -102,7 +103,7 @@ class DeliveryWorker:
             self._wake.set()
 
     async def _deliver(self, entry: model.OutboxEntry) -> None:
-        outcome: str | errors.SendError
+        outcome: model.Sent | errors.SendError
         try:
             outcome = await self._attempt(entry)
         except errors.SendError as error:
@@ -113,7 +114,7 @@ class DeliveryWorker:
         await self._write_down(entry, outcome)
         self._wake.set()
 
-    async def _attempt(self, entry: model.OutboxEntry) -> str:
+    async def _attempt(self, entry: model.OutboxEntry) -> model.Sent:
         sender = self._senders.get(entry.account)
         if sender is None:
             raise errors.PermanentSendError("the account is not configured any more, or cannot send")
@@ -125,16 +126,17 @@ class DeliveryWorker:
         message = model.OutboundMessage(
             outbox_id=entry.id, kind=entry.kind, address=entry.address, text=entry.text, reference=entry.reference,
             window_open=window is None or (opened_at is not None and now < opened_at + window),
-            variables=entry.variables,
+            variables=entry.variables, number=entry.number, answers=entry.answers, private=entry.private,
+            files=await asyncio.to_thread(_enclosures, self._desk.files, entry) if entry.files else (),
         )  # fmt: skip
         return await sender.send(message)
 
-    async def _write_down(self, entry: model.OutboxEntry, outcome: str | errors.SendError) -> None:
+    async def _write_down(self, entry: model.OutboxEntry, outcome: model.Sent | errors.SendError) -> None:
         """Record an attempt; while the database is away, try until it is back or the lease would long be over."""
         for pause in (0.2, 1, 2, 5, 10, 20, 30):
             now = self._desk.clock.now()
             try:
-                await self._desk.store.write(_record, entry, outcome, now)
+                await self._desk.store.write(_record, self._desk, entry, outcome, now)
             except errors.StorageUnavailable:
                 await asyncio.sleep(pause)
             except Exception:  # noqa: BLE001
@@ -145,18 +147,44 @@ class DeliveryWorker:
         _log.error("delivery_not_recorded", outbox=entry.id)  # the lease ends: uncertain, or sent again if that is safe
 
 
-def _record(tx: Tx, entry: model.OutboxEntry, outcome: str | errors.SendError, now: datetime) -> None:
+def _enclosures(files: FileStore, entry: model.OutboxEntry) -> tuple[model.Enclosure, ...]:
+    try:
+        return tuple(model.Enclosure(name, media_type, files.get(digest)) for digest, name, media_type in entry.files)
+    except errors.NotFound:
+        raise errors.PermanentSendError("a file of this answer is not kept any more") from None
+
+
+def _record(
+    tx: Tx, desk: Desk, entry: model.OutboxEntry, outcome: model.Sent | errors.SendError, now: datetime
+) -> None:
     sent = outbox.get(tx, entry.id)
     if sent.attempts != entry.attempts:
         return  # a person sent it again meanwhile: this attempt no longer counts
-    if isinstance(outcome, str):
-        _accepted(tx, sent, outcome, now)
+    if isinstance(outcome, model.Sent):
+        if outcome.opened is not None:
+            _opened(tx, desk, sent, *outcome.opened, now)
+        _accepted(tx, sent, outcome.provider_id, now)
     elif sent.state is model.DeliveryState.UNCERTAIN:  # the lease ended before the outcome could be written down
         if not isinstance(outcome, errors.UncertainSendError):
             alarms.clear(tx, sent.office_id, receipts.uncertain_key(sent), now, SYSTEM)
             _not_sent(tx, sent, outcome, now)
     elif sent.state is model.DeliveryState.SENDING:
         _not_sent(tx, sent, outcome, now)
+
+
+def _opened(tx: Tx, desk: Desk, sent: outbox.Sent, destination: model.Destination, address: str, now: datetime) -> None:
+    """Remember at which address elsewhere the contact can answer us now: the provider itself says it is he."""
+    account = desk.at(desk.account(sent.account), destination)
+    if account is None:
+        return
+    known = contacts.get(tx, sent.contact_id).contact
+    citizen_id = known.citizen_id
+    if citizen_id is None:
+        citizen_id = ids.CitizenId(tx.new_id())
+        contacts.set_citizen(tx, known.id, citizen_id)
+    contact_id = contacts.opened(tx, sent.office_id, account.name, address, citizen_id, known.name, now)
+    facts = {"message": sent.id, "contact": contact_id, "account": account.name}
+    complaints.change(tx, complaints.lock(tx, sent.complaint_id), now, SYSTEM, "contact_opened", facts)
 
 
 def _not_sent(tx: Tx, sent: outbox.Sent, outcome: errors.SendError, now: datetime) -> None:
@@ -180,8 +208,9 @@ def _not_sent(tx: Tx, sent: outbox.Sent, outcome: errors.SendError, now: datetim
 
 
 def _failed(tx: Tx, sent: outbox.Sent, error: errors.SendError, now: datetime) -> None:
-    outbox.settle(tx, sent, model.DeliveryState.FAILED, now, error=str(error), code=error.code)
-    receipts.failed(tx, sent, now, str(error))
+    refusal = receipts.meaning(error)
+    outbox.settle(tx, sent, model.DeliveryState.FAILED, now, error=str(error), code=error.code, refusal=refusal)
+    receipts.failed(tx, sent, now, refusal or str(error))
 
 
 def _postponed(tx: Tx, sent: outbox.Sent, error: errors.TransientSendError, now: datetime) -> None:

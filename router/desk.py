@@ -28,14 +28,38 @@ class Desk:
         except KeyError:
             raise errors.NotFound("no such account") from None
 
+    def at(self, account: model.Account, destination: model.Destination | None) -> model.Account | None:
+        """Return the account of the same office that something was written to; None where none is configured."""
+        if destination is None:
+            return account
+        for other in self.accounts.values():
+            if (
+                other.channel == destination.channel
+                and other.office_id == account.office_id
+                and getattr(self.connectors[other.name], "identity", None) == destination.identity
+            ):
+                return other
+        return None
+
+    def siblings(self, account: model.Account) -> list[str]:
+        """Return the names of the accounts among which a provider's id is one message's alone."""
+        if not account.capabilities.shared_ids:
+            return [account.name]
+        return [
+            a.name for a in self.accounts.values() if a.channel == account.channel and a.office_id == account.office_id
+        ]
+
     def account_of(self, complaint: model.Complaint) -> model.Account:
-        """Return the account of a complaint; by one that is not configured any more nothing can be answered."""
-        known = self.accounts.get(complaint.account)
+        """Return the account by which a complaint's citizen wrote last, and is answered."""
+        return self.known_account(complaint.reply_account, complaint.channel, complaint.office_id)
+
+    def known_account(self, name: str, channel: str, office_id: str) -> model.Account:
+        """Return an account; by one that is not configured any more nothing can be answered."""
+        known = self.accounts.get(name)
         if known is not None:
             return known
-        channel = complaint.channel
         retired = model.Capabilities(label=channel, mark=channel[:2].upper(), max_text=model.Limit(1), answerable=False)
-        return model.Account(complaint.account, channel, complaint.office_id, retired)
+        return model.Account(name, channel, office_id, retired)
 
 
 def actor(person: model.Person) -> str:

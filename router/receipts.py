@@ -2,7 +2,7 @@
 
 from datetime import datetime
 
-from core import model
+from core import errors, model
 from router.desk import SYSTEM
 from storage import alarms, complaints, deadlines, outbox
 from storage.transaction import Tx
@@ -39,11 +39,21 @@ def apply(tx: Tx, sent: outbox.Sent, receipt: model.DeliveryReceipt, now: dateti
         provider_id=receipt.provider_id,
         error="refused by the provider" if is_failed else None,
         code=receipt.error_code,
+        refusal=receipt.refusal,
     )
     if is_failed:
-        failed(tx, sent, now, receipt.error_code)
+        failed(tx, sent, now, receipt.refusal or receipt.error_code)
     else:
         arrived(tx, sent, receipt.state, now)
+
+
+def meaning(error: errors.SendError) -> model.Refusal | None:
+    """Return what a refusal means in words that every channel shares, None where nothing is known of it."""
+    if error.refusal is not None:
+        return error.refusal
+    if isinstance(error, errors.ReplyWindowClosed):
+        return model.Refusal.WINDOW_CLOSED
+    return model.Refusal.OPTED_OUT if isinstance(error, errors.RecipientOptedOut) else None
 
 
 def arrived(tx: Tx, sent: outbox.Sent, state: model.DeliveryState, now: datetime) -> None:

@@ -72,16 +72,45 @@ Yth. Bapak/Ibu$nama, pengaduan nomor $nomor telah selesai dan kami tutup pada $d
 Apabila masalah belum selesai, silakan membalas pesan ini paling lambat $batas_buka; pengaduan akan kami buka kembali.
 Terima kasih."""
 
+_PUBLIC = """\
+Yth. Bapak/Ibu, terima kasih telah menghubungi $dinas. Pengaduan Bapak/Ibu telah kami terima dan akan kami tanggapi. \
+Demi keamanan data, mohon tidak menuliskan NIK, nomor KK, atau data pribadi lain di kolom komentar; \
+silakan mengirimkannya melalui pesan pribadi kepada kami."""
+_PUBLIC_DELAY = """\
+Yth. Bapak/Ibu, mohon maaf, kami memerlukan waktu tambahan untuk menanggapi pengaduan ini. \
+Penanganannya telah kami naikkan kepada pengawas layanan. Terima kasih atas kesabaran Bapak/Ibu."""
+_PUBLIC_CLOSING = """\
+Yth. Bapak/Ibu, pengaduan ini telah selesai kami tangani. Apabila masih ada kendala, silakan menulis kembali \
+atau mengirim pesan pribadi kepada kami. Terima kasih."""
+_PRIVACY = """\
+Yth. Bapak/Ibu, demi melindungi data pribadi Bapak/Ibu, komentar yang memuat nomor kependudukan kami sembunyikan dari \
+umum. Pengaduannya tetap kami tangani. Silakan mengirimkan data yang diperlukan melalui pesan pribadi kepada kami."""
+_MISSED = """\
+Yth. Bapak/Ibu$nama, $dinas telah menjawab pengaduan nomor $nomor. Jawabannya dapat dibaca di percakapan pada \
+situs kami; perkembangannya dapat dilihat di $tautan.
+
+$aman"""
+_SHORT_MISSED = "$singkat: Laporan no $nomor sudah kami jawab. Baca di percakapan situs kami. Cek $tautan."
+
 ANSWER_OPENING = "Yth. Bapak/Ibu$nama, menindaklanjuti pengaduan nomor $nomor, dapat kami sampaikan:"
 ANSWER_CLOSING = (
     "Apabila jawaban ini belum menyelesaikan masalah, silakan membalas pesan ini. Keberatan juga dapat disampaikan "
     "melalui SP4N-LAPOR! (lapor.go.id) atau Ombudsman RI.\n$dinas"
 )
 
+_ANSWER_PUBLIC = "Yth. Bapak/Ibu, terima kasih atas pengaduannya. "
+
 _BY_FORM: Mapping[tuple[MessageKind, TextForm], str] = {
     (MessageKind.ACKNOWLEDGEMENT, TextForm.CHAT): _RECEIVED,
     (MessageKind.ACKNOWLEDGEMENT, TextForm.LETTER): _LETTER,
     (MessageKind.ACKNOWLEDGEMENT, TextForm.SHORT): _SHORT,
+    (MessageKind.ACKNOWLEDGEMENT, TextForm.PUBLIC): _PUBLIC,
+    (MessageKind.DELAY_NOTICE, TextForm.PUBLIC): _PUBLIC_DELAY,
+    (MessageKind.CLOSING_NOTICE, TextForm.PUBLIC): _PUBLIC_CLOSING,
+    (MessageKind.PRIVACY_NOTICE, TextForm.PUBLIC): _PRIVACY,
+    (MessageKind.MISSED_NOTICE, TextForm.CHAT): _MISSED,
+    (MessageKind.MISSED_NOTICE, TextForm.LETTER): _MISSED,
+    (MessageKind.MISSED_NOTICE, TextForm.SHORT): _SHORT_MISSED,
     (MessageKind.FURTHER_ACKNOWLEDGEMENT, TextForm.CHAT): _FURTHER,
     (MessageKind.FURTHER_ACKNOWLEDGEMENT, TextForm.LETTER): _FURTHER,
     (
@@ -120,6 +149,8 @@ def render(kind: MessageKind, form: TextForm, variables: Mapping[str, str]) -> s
 
 
 def received_while_closed(form: TextForm, variables: Mapping[str, str]) -> str:
+    if form is TextForm.PUBLIC:
+        return _fill(_PUBLIC, variables)
     return _fill(_SHORT_CLOSED if form is TextForm.SHORT else _RECEIVED_CLOSED, variables)
 
 
@@ -143,12 +174,16 @@ def answer(form: TextForm, body: str, variables: Mapping[str, str]) -> str:
     """Return the text that leaves for an answer: what the admin wrote, between the office's opening and closing."""
     if form is TextForm.SHORT:
         return f"{_fill('$singkat $nomor', variables)}: {body}"
+    if form is TextForm.PUBLIC:  # nothing of the complaint, where everybody reads
+        return f"{_ANSWER_PUBLIC}{body}"
     opening, closing = answer_frame(form, variables)
     return f"{opening}\n\n{body}\n\n{closing}"
 
 
 def answer_frame(form: TextForm, variables: Mapping[str, str]) -> tuple[str, str]:
     """Return what stands before and after the admin's own words, for showing beside the composer."""
+    if form is TextForm.PUBLIC:
+        return _ANSWER_PUBLIC.strip(), ""
     if form is TextForm.SHORT:
         return _fill("$singkat $nomor:", variables), ""
     return _fill(ANSWER_OPENING, variables), _fill(ANSWER_CLOSING, variables)

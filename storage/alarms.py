@@ -175,4 +175,7 @@ def _health(row: Any) -> model.Health:
         row.retry_at,
         row.error,
         row.caught_up_to,
+        row.compared_at,
+        row.listed,
+        row.missing,
     )

@@ -23,6 +23,17 @@ _LATEST_OF_CONTACT = (
     .limit(1)
     .with_for_update()
 )
+_LATEST_OF_CITIZEN = (
+    sa.select(_t)
+    .where(
+        _t.c.contact_id.in_(
+            sa.select(tables.contact.c.id).where(tables.contact.c.citizen_id == sa.bindparam("citizen_id"))
+        )
+    )
+    .order_by(_t.c.id.desc())
+    .limit(1)
+    .with_for_update()
+)
 _BY_ID = sa.select(_t).where(_t.c.id == sa.bindparam("id"))
 _LOCK = _BY_ID.with_for_update()
 _BY_NUMBER = sa.select(_t).where(
@@ -84,6 +95,7 @@ def add(tx: Tx, complaint: model.Complaint, acknowledged_until: datetime, actor:
         preview=complaint.preview, received_at=complaint.received_at, last_message_at=complaint.last_message_at,
         due_at=complaint.due_at, breached_at=complaint.breached_at, answered_at=complaint.answered_at,
         closed_at=complaint.closed_at, close_reason=None, acknowledged_until=acknowledged_until, version=1,
+        reply_account=None, reply_contact_id=None,
         audit_sequence=head.sequence, audit_hash=head.hash,
     )  # fmt: skip
     tx.publish(model.Event(complaint.office_id, "complaint", str(complaint.id)))
@@ -99,6 +111,12 @@ def lock(tx: Tx, complaint_id: ids.ComplaintId) -> Locked:
 
 def lock_latest_of_contact(tx: Tx, contact_id: ids.ContactId) -> Locked | None:
     row = tx.one(_LATEST_OF_CONTACT, contact_id=contact_id)
+    return None if row is None else _locked(row)
+
+
+def lock_latest_of_citizen(tx: Tx, citizen_id: ids.CitizenId) -> Locked | None:
+    """Return the latest complaint of any of a citizen's contacts, locked."""
+    row = tx.one(_LATEST_OF_CITIZEN, citizen_id=citizen_id)
     return None if row is None else _locked(row)
 
 
@@ -129,11 +147,16 @@ def get(tx: Tx, complaint_id: ids.ComplaintId) -> model.Complaint:
     return from_row(row)
 
 
-def by_number(tx: Tx, office_id: str, number: ids.Number) -> model.Complaint:
+def find_by_number(tx: Tx, office_id: str, number: ids.Number) -> model.Complaint | None:
     row = tx.one(_BY_NUMBER, office_id=office_id, year=number.year, sequence=number.sequence)
-    if row is None or row.prefix != number.prefix:
+    return None if row is None or row.prefix != number.prefix else from_row(row)
+
+
+def by_number(tx: Tx, office_id: str, number: ids.Number) -> model.Complaint:
+    found = find_by_number(tx, office_id, number)
+    if found is None:
         raise errors.NotFound("no such complaint")
-    return from_row(row)
+    return found
 
 
 def pin(tx: Tx, complaint: model.Complaint) -> str:
@@ -167,5 +190,7 @@ def from_row(row: Any) -> model.Complaint:
         contact_id=ids.ContactId(row.contact_id), account=row.account, channel=row.channel, intake=row.intake,
         state=row.state, queue=row.queue, assignee_id=row.assignee_id, preview=row.preview, received_at=row.received_at,
         due_at=row.due_at, breached_at=row.breached_at, answered_at=row.answered_at, closed_at=row.closed_at,
-        last_message_at=row.last_message_at, previous_id=row.previous_id, category=row.category, version=row.version,
+        last_message_at=row.last_message_at, reply_account=row.reply_account or row.account,
+        reply_contact_id=ids.ContactId(row.reply_contact_id or row.contact_id), previous_id=row.previous_id,
+        category=row.category, version=row.version,
     )  # fmt: skip

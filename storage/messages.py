@@ -1,6 +1,6 @@
 """Messages of the timeline, the personal numbers behind their masks, and their files."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -22,12 +22,49 @@ _IS_KNOWN = sa.select(_t.c.id).where(
 _COMPLAINT_OF = sa.select(_t.c.complaint_id).where(
     _t.c.account == sa.bindparam("account"), _t.c.provider_id == sa.bindparam("provider_id")
 )
+_FIND = sa.select(_t.c.id, _t.c.complaint_id, _t.c.text, _t.c.details, _t.c.contact_id).where(
+    _t.c.account == sa.bindparam("account"), _t.c.provider_id == sa.bindparam("provider_id")
+)
+_GET = sa.select(_t.c.id, _t.c.complaint_id, _t.c.text, _t.c.details, _t.c.contact_id).where(
+    _t.c.id == sa.bindparam("id")
+)
+_TAKES_PART = (
+    sa.select(_t.c.id)
+    .where(_t.c.complaint_id == sa.bindparam("complaint_id"), _t.c.contact_id == sa.bindparam("contact_id"))
+    .limit(1)
+)
+_LAST_INCOMING = (
+    sa.select(_t.c.provider_id, _t.c.details, _t.c.sent_at, _t.c.created_at)
+    .where(
+        _t.c.complaint_id == sa.bindparam("complaint_id"),
+        among(_t.c.kind, "complaint"),
+        _t.c.account == sa.bindparam("account"),
+        sa.func.coalesce(_t.c.contact_id, sa.bindparam("began_with")) == sa.bindparam("contact_id"),
+        _t.c.provider_id.is_not(None),
+    )
+    .order_by(_t.c.id.desc())
+    .limit(1)
+)
+_ROUTE = sa.select(_t.c.account, _t.c.contact_id, _t.c.complaint_id).where(_t.c.id == sa.bindparam("id"))
+_INCOMING = sa.select(_t.c.provider_id, _t.c.details, _t.c.sent_at, _t.c.created_at, _t.c.complaint_id).where(
+    _t.c.id == sa.bindparam("id"), among(_t.c.kind, "complaint")
+)
+_AUTOMATIC = (
+    sa.select(sa.func.count())
+    .select_from(_t)
+    .where(
+        _t.c.complaint_id == sa.bindparam("complaint_id"),
+        _t.c.created_at > sa.bindparam("since", type_=_t.c.created_at.type),
+        among(_t.c.kind, *(kind.value for kind in model.MessageKind if kind.is_outgoing and kind != "answer")),
+    )
+)
 _TIMELINE = (
     sa.select(
         _t,
         _o.c.state.label("delivery"),
         _o.c.error.label("delivery_error"),
         _o.c.error_code,
+        _o.c.refusal,
         tables.person.c.name.label("author"),
     )
     .select_from(_t.outerjoin(_o, _o.c.id == _t.c.id).outerjoin(tables.person, tables.person.c.id == _t.c.author_id))
@@ -52,44 +89,6 @@ _HOLDING = (
     .distinct()
     .limit(100)
 )
-_DUE_FILES = (
-    sa.update(_a)
-    .where(
-        _a.c.id.in_(
-            sa.select(_a.c.id)
-            .where(among(_a.c.state, "pending"), _a.c.next_at <= sa.bindparam("now", type_=_a.c.next_at.type))
-            .order_by(_a.c.next_at)
-            .limit(sa.bindparam("count"))
-            .with_for_update(skip_locked=True)
-        )
-    )
-    .values(next_at=sa.bindparam("lease", type_=_a.c.next_at.type), attempts=_a.c.attempts + 1)
-    .returning(
-        _a.c.id,
-        _a.c.office_id,
-        _a.c.complaint_id,
-        _a.c.account,
-        _a.c.name,
-        _a.c.media_type,
-        _a.c.attempts,
-        _a.c.url_sealed,
-    )
-)
-_IS_ANY_FILE_DUE = (
-    sa.select(_a.c.id)
-    .where(among(_a.c.state, "pending"), _a.c.next_at <= sa.bindparam("now", type_=_a.c.next_at.type))
-    .limit(1)
-)
-_SET_FILE = (
-    sa.update(_a)
-    .where(_a.c.id == sa.bindparam("id_is"))
-    .values(
-        {
-            name: sa.bindparam(name, type_=_a.c[name].type)
-            for name in ("state", "reason", "sha256", "size", "media_type", "next_at")
-        }
-    )
-)
 
 
 def is_known(tx: Tx, account: str, provider_id: str) -> bool:
@@ -101,11 +100,19 @@ def add(
     tx: Tx, *, office_id: str, complaint_id: ids.ComplaintId, account: str, kind: model.MessageKind, text: str,
     created_at: datetime, content: model.Content = model.Content.TEXT, details: dict[str, str] | None = None,
     provider_id: str | None = None, author_id: ids.PersonId | None = None, raw_id: int | None = None,
-    sent_at: datetime | None = None,
+    sent_at: datetime | None = None, contact_id: ids.ContactId | None = None, quoted: str = "",
+    withdrawn_at: datetime | None = None, private: bool = False,
 ) -> ids.MessageId:  # fmt: skip
-    """Add a message; its 16-digit numbers are stored apart, sealed, and shown masked."""
+    """Add a message; its 16-digit numbers are stored apart, sealed, and shown masked.
+
+    `contact_id` only where it is not the contact with whom the complaint began. `quoted` is put after the text.
+    """
     message_id = ids.MessageId(tx.new_id())
     masked, numbers = privacy.seal_points(text)
+    quoted_from = None
+    if quoted:
+        quoted_from = len(masked) + 1
+        masked, numbers = privacy.seal_points(f"{text}\n{quoted}")
     tx.add(
         _t,
         id=message_id,
@@ -121,6 +128,10 @@ def add(
         raw_id=raw_id,
         sent_at=sent_at,
         created_at=created_at,
+        contact_id=contact_id,
+        quoted_from=quoted_from,
+        withdrawn_at=withdrawn_at,
+        private=private or None,
     )
     for ordinal, number in enumerate(numbers):
         tx.add(
@@ -141,16 +152,16 @@ def add_file(
     tx: Tx, *, office_id: str, complaint_id: ids.ComplaintId, message_id: ids.MessageId, account: str,
     file: model.RemoteFile | model.StoredFile, now: datetime,
 ) -> None:  # fmt: skip
-    """Add a file to a message: stored already, or to be fetched from now on."""
+    """Add a file to a message: stored already, or to be fetched or examined from now on."""
     stored = file if isinstance(file, model.StoredFile) else None
     file_id = tx.new_id()
     tx.add(
         _a, id=file_id, office_id=office_id, complaint_id=complaint_id, message_id=message_id, account=account,
         name=file.name, media_type=file.media_type or "application/octet-stream",
         size=stored.size if stored else None, sha256=stored.sha256 if stored else None,
-        state="stored" if stored else "pending", reason=None,
+        state="stored" if stored and not stored.held else "pending", reason=None,
         url_sealed=None if isinstance(file, model.StoredFile) else tx.vault.seal(file.url.encode(), f"file/{file_id}"),
-        attempts=0, next_at=None if stored else now,
+        attempts=0, next_at=None if stored and not stored.held else now,
     )  # fmt: skip
 
 
@@ -166,6 +177,76 @@ def complaint_of(tx: Tx, account: str, provider_id: str) -> ids.ComplaintId | No
     """Return the complaint that holds the message a provider knows by this id."""
     found = tx.scalar(_COMPLAINT_OF, account=account, provider_id=provider_id)
     return None if found is None else ids.ComplaintId(found)
+
+
+@dataclass(frozen=True, slots=True)
+class Stored:
+    """A message found by its provider's id; `text` is masked."""
+
+    id: ids.MessageId
+    complaint_id: ids.ComplaintId
+    text: str
+    details: Mapping[str, str]
+    contact_id: ids.ContactId | None
+
+
+def find(tx: Tx, account: str, provider_id: str) -> Stored | None:
+    row = tx.one(_FIND, account=account, provider_id=provider_id)
+    if row is None:
+        return None
+    return Stored(row.id, row.complaint_id, row.text, row.details or {}, row.contact_id)
+
+
+def get(tx: Tx, message_id: ids.MessageId) -> Stored | None:
+    row = tx.one(_GET, id=message_id)
+    if row is None:
+        return None
+    return Stored(row.id, row.complaint_id, row.text, row.details or {}, row.contact_id)
+
+
+def is_text_of(stored: Stored, text: str) -> bool:
+    """Whether a stored message has this text, as far as its mask shows."""
+    return stored.text == privacy.seal_points(text)[0]
+
+
+def takes_part(tx: Tx, complaint: model.Complaint, contact_id: ids.ContactId) -> bool:
+    """Whether the contact has written to this complaint."""
+    if contact_id in (complaint.contact_id, complaint.reply_contact_id):
+        return True
+    return tx.one(_TAKES_PART, complaint_id=complaint.id, contact_id=contact_id) is not None
+
+
+def last_of(tx: Tx, complaint: model.Complaint, account: str, contact_id: ids.ContactId) -> model.Answered | None:
+    """Return the contact's latest message to a complaint, as an answer to it needs it."""
+    row = tx.one(
+        _LAST_INCOMING,
+        complaint_id=complaint.id,
+        account=account,
+        began_with=complaint.contact_id,
+        contact_id=contact_id,
+    )
+    return None if row is None else _answered(row)
+
+
+def incoming(tx: Tx, complaint_id: ids.ComplaintId, message_id: ids.MessageId) -> model.Answered:
+    """Return one message of the citizen's, as an answer to it needs it; NotFound."""
+    row = tx.one(_INCOMING, id=message_id)
+    if row is None or row.complaint_id != complaint_id or row.provider_id is None:
+        raise errors.NotFound("no such message")
+    return _answered(row)
+
+
+def route_of(tx: Tx, complaint: model.Complaint, message_id: ids.MessageId) -> tuple[str, ids.ContactId]:
+    """Return by which account and with which contact a message of the complaint was exchanged; NotFound."""
+    row = tx.one(_ROUTE, id=message_id)
+    if row is None or row.complaint_id != complaint.id:
+        raise errors.NotFound("no such message")
+    return row.account, ids.ContactId(row.contact_id or complaint.contact_id)
+
+
+def count_automatic(tx: Tx, complaint_id: ids.ComplaintId, since: datetime) -> int:
+    """Return how many messages the system wrote by itself to a complaint's citizen since then."""
+    return int(tx.scalar(_AUTOMATIC, complaint_id=complaint_id, since=since))
 
 
 def numbers_of(tx: Tx, message_id: ids.MessageId) -> list[privacy.Found]:
@@ -189,76 +270,6 @@ def holding_number(tx: Tx, office_id: str, digits: str) -> list[ids.ComplaintId]
     ]
 
 
-@dataclass(frozen=True, slots=True)
-class FileEntry:
-    """A file to fetch, leased to us."""
-
-    id: int
-    office_id: str
-    complaint_id: ids.ComplaintId
-    account: str
-    attempts: int
-    file: model.RemoteFile
-
-
-def is_any_file_due(tx: Tx, now: datetime) -> bool:
-    return tx.one(_IS_ANY_FILE_DUE, now=now) is not None
-
-
-def claim_files(tx: Tx, now: datetime, lease: datetime, count: int) -> list[FileEntry]:
-    """Lease files whose time has come; nobody else gets them before `lease`."""
-    return [
-        FileEntry(
-            row.id,
-            row.office_id,
-            ids.ComplaintId(row.complaint_id),
-            row.account,
-            row.attempts,
-            model.RemoteFile(tx.vault.open(row.url_sealed, f"file/{row.id}").decode(), row.media_type, row.name),
-        )
-        for row in tx.all(_DUE_FILES, now=now, lease=lease, count=count)
-    ]
-
-
-def file_stored(tx: Tx, file_id: int, stored: model.StoredFile) -> None:
-    tx.run(
-        _SET_FILE,
-        id_is=file_id,
-        state="stored",
-        reason=None,
-        sha256=stored.sha256,
-        size=stored.size,
-        media_type=stored.media_type,
-        next_at=None,
-    )
-
-
-def file_postponed(tx: Tx, entry: FileEntry, next_at: datetime, reason: str) -> None:
-    tx.run(
-        _SET_FILE,
-        id_is=entry.id,
-        state="pending",
-        reason=reason,
-        sha256=None,
-        size=None,
-        media_type=_type(entry),
-        next_at=next_at,
-    )
-
-
-def file_refused(tx: Tx, entry: FileEntry, reason: str) -> None:
-    tx.run(
-        _SET_FILE,
-        id_is=entry.id,
-        state="refused",
-        reason=reason,
-        sha256=None,
-        size=None,
-        media_type=_type(entry),
-        next_at=None,
-    )
-
-
 def get_file(tx: Tx, file_id: int) -> tuple[ids.ComplaintId, model.Attachment]:
     row = tx.one(_FILE, id=file_id)
     if row is None:
@@ -268,8 +279,8 @@ def get_file(tx: Tx, file_id: int) -> tuple[ids.ComplaintId, model.Attachment]:
     )
 
 
-def _type(entry: FileEntry) -> str:
-    return entry.file.media_type or "application/octet-stream"
+def _answered(row: Any) -> model.Answered:
+    return model.Answered(row.provider_id, row.details or {}, row.sent_at or row.created_at)
 
 
 def _message(row: Any, files: Iterable[model.Attachment]) -> model.Message:
@@ -277,6 +288,9 @@ def _message(row: Any, files: Iterable[model.Attachment]) -> model.Message:
     return model.Message(
         id=ids.MessageId(row.id), complaint_id=ids.ComplaintId(row.complaint_id), account=row.account, kind=row.kind,
         text=row.text, created_at=row.created_at, sent_at=row.sent_at, author=row.author, content=row.content,
-        details=row.details or {}, delivery=row.delivery, delivery_error=row.error_code or row.delivery_error,
+        details=row.details or {}, delivery=row.delivery,
+        delivery_error=row.refusal or row.error_code or row.delivery_error,
         outbox_id=ids.OutboxId(row.id) if is_sent else None, raw_id=row.raw_id, attachments=tuple(files),
+        contact_id=row.contact_id, provider_id=row.provider_id, quoted_from=row.quoted_from,
+        withdrawn_at=row.withdrawn_at, private=bool(row.private),
     )  # fmt: skip

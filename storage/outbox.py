@@ -2,7 +2,7 @@
 
 import json
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -67,8 +67,27 @@ _BY_PROVIDER = (
     .where(_t.c.account == sa.bindparam("account"), _t.c.provider_id == sa.bindparam("provider_id"))
     .with_for_update()
 )
+# By way of the complaint's messages: entries that left are in no index of their own.
+_m = tables.message
+_UNREAD = (
+    sa.select(_t)
+    .where(
+        _t.c.id.in_(
+            sa.select(_m.c.id).where(
+                _m.c.complaint_id == sa.bindparam("complaint_id"),
+                _m.c.created_at <= sa.bindparam("until", type_=_m.c.created_at.type),
+            )
+        ),
+        _t.c.contact_id == sa.bindparam("contact_id"),
+        among(_t.c.state, "accepted", "delivered"),
+    )
+    .with_for_update()
+)
+_FIND_ID = sa.select(_t.c.id).where(
+    _t.c.account == sa.bindparam("account"), _t.c.provider_id == sa.bindparam("provider_id")
+)
 _BY_KEY = sa.select(_t.c.id).where(_t.c.idempotency_key == sa.bindparam("key"))
-_SET = changes(_t, "id", "state", "next_at", "provider_id", "error", "error_code", "updated_at")
+_SET = changes(_t, "id", "state", "next_at", "provider_id", "error", "error_code", "refusal", "updated_at")
 _CONTACT = sa.select(
     tables.contact.c.address_sealed, tables.contact.c.last_inbound_at, tables.contact.c.opted_out_at
 ).where(tables.contact.c.id == sa.bindparam("id"))
@@ -128,6 +147,7 @@ class Sent:
     id: ids.OutboxId
     office_id: str
     account: str
+    contact_id: ids.ContactId
     complaint_id: ids.ComplaintId
     kind: model.MessageKind
     state: model.DeliveryState
@@ -139,11 +159,19 @@ class Sent:
 def add(
     tx: Tx, *, message_id: ids.MessageId, office_id: str, account: str, contact_id: ids.ContactId,
     complaint_id: ids.ComplaintId, kind: model.MessageKind, text: str, variables: Mapping[str, str], key: str,
-    now: datetime, not_before: datetime | None = None,
+    now: datetime, not_before: datetime | None = None, number: ids.Number | None = None,
+    answers: model.Answered | None = None, private: bool = False, files: Sequence[model.StoredFile] = (),
 ) -> None:  # fmt: skip
     """Queue a message. `key` names the intent: a second entry with the same key breaks a uniqueness."""
-    payload = canonical({"text": text, "variables": dict(variables)}).encode()
-    sealed = tx.vault.seal(payload, _place(message_id, contact_id))
+    payload: dict[str, Any] = {"text": text, "variables": dict(variables), "number": str(number or "")}
+    if answers is not None:
+        written_at = None if answers.sent_at is None else answers.sent_at.isoformat()
+        payload["answers"] = [answers.provider_id, dict(answers.details), written_at]
+    if private:
+        payload["private"] = True
+    if files:
+        payload["files"] = [[file.sha256, file.name or file.sha256[:12], file.media_type] for file in files]
+    sealed = tx.vault.seal(canonical(payload).encode(), _place(message_id, contact_id))
     tx.add(
         _t,
         id=message_id,
@@ -159,6 +187,7 @@ def add(
         provider_id=None,
         error=None,
         error_code=None,
+        refusal=None,
         sealed=sealed,
         created_at=now,
         updated_at=now,
@@ -220,9 +249,21 @@ def find(tx: Tx, account: str, receipt: model.DeliveryReceipt) -> Sent | None:
     return None if row is None else _sent(row)
 
 
+def unread(tx: Tx, complaint_id: ids.ComplaintId, contact_id: ids.ContactId, until: datetime) -> list[Sent]:
+    """Return and lock what left for a contact before `until`, and of which nothing says yet that he read it."""
+    return [_sent(row) for row in tx.all(_UNREAD, complaint_id=complaint_id, contact_id=contact_id, until=until)]
+
+
+def message_of(tx: Tx, account: str, provider_id: str) -> ids.MessageId | None:
+    """Return our own message that a provider knows by this id."""
+    found = tx.scalar(_FIND_ID, account=account, provider_id=provider_id)
+    return None if found is None else ids.MessageId(found)
+
+
 def settle(
     tx: Tx, sent: Sent, state: model.DeliveryState, now: datetime, *, provider_id: str | None = None,
     next_at: datetime | None = None, error: str | None = None, code: str | None = None,
+    refusal: model.Refusal | None = None,
 ) -> None:  # fmt: skip
     """Write where an entry stands now. `next_at` None: the worker has nothing more to do with it."""
     tx.run(
@@ -233,6 +274,7 @@ def settle(
         provider_id=provider_id,
         error=error,
         error_code=code,
+        refusal=refusal,
         updated_at=now,
     )
     tx.publish(model.Event(sent.office_id, "complaint", str(sent.complaint_id)))
@@ -246,6 +288,7 @@ def keep_early(tx: Tx, account: str, receipt: model.DeliveryReceipt, now: dateti
         provider_id=receipt.provider_id,
         state=receipt.state,
         error_code=receipt.error_code,
+        refusal=receipt.refusal,
         received_at=now,
     )
 
@@ -255,7 +298,7 @@ def take_early(tx: Tx, account: str, provider_id: str) -> list[model.DeliveryRec
     rows = tx.all(_EARLY, account=account, provider_id=provider_id)
     if rows:
         tx.run(_FORGET_EARLY, account=account, provider_id=provider_id)
-    return [model.DeliveryReceipt(row.provider_id, row.state, row.error_code) for row in rows]
+    return [model.DeliveryReceipt(row.provider_id, row.state, row.error_code, refusal=row.refusal) for row in rows]
 
 
 def overtaken(tx: Tx, count: int) -> list[tuple[ids.OutboxId, str, str]]:
@@ -265,6 +308,11 @@ def overtaken(tx: Tx, count: int) -> list[tuple[ids.OutboxId, str, str]]:
 
 def purge_early(tx: Tx, before: datetime) -> int:
     return tx.run(_PURGE_EARLY, before=before)
+
+
+def text_of(tx: Tx, outbox_id: int, contact_id: int, sealed: bytes) -> str:
+    """Return the text of an entry as it leaves, with what the timeline hides; ValueError for another contact's."""
+    return str(json.loads(tx.vault.open(sealed, _place(outbox_id, contact_id)))["text"])
 
 
 def _place(outbox_id: int, contact_id: int) -> str:
@@ -282,7 +330,17 @@ def _entry(tx: Tx, row: Any) -> model.OutboxEntry:
         address=tx.vault.open(contact.address_sealed, contacts.address_place(row.contact_id)).decode(),
         variables=payload["variables"], window_opened_at=contact.last_inbound_at, created_at=row.created_at,
         opted_out=contact.opted_out_at is not None,
+        number=ids.Number.parse(payload["number"]) if payload.get("number") else None,
+        answers=_answered(payload.get("answers")), private=payload.get("private", False),
+        files=tuple((sha256, name, kind) for sha256, name, kind in payload.get("files", ())),
     )  # fmt: skip
+
+
+def _answered(packed: list[Any] | None) -> model.Answered | None:
+    if packed is None:
+        return None
+    provider_id, details, sent_at = packed
+    return model.Answered(provider_id, details, datetime.fromisoformat(sent_at) if sent_at else None)
 
 
 def _sent(row: Any) -> Sent:
@@ -290,6 +348,7 @@ def _sent(row: Any) -> Sent:
         ids.OutboxId(row.id),
         row.office_id,
         row.account,
+        ids.ContactId(row.contact_id),
         ids.ComplaintId(row.complaint_id),
         row.kind,
         row.state,

@@ -9,7 +9,8 @@ from aiohttp import web
 
 from core import errors, ids, model
 from core import text as plain
-from router import complaints, holidays, intake, metrics, people
+from router import complaints, holidays, metrics, people
+from router import quarantine as kept
 from router.desk import WORKERS
 from sla import calendar
 from web import auth, complaint, pages, queues, texts
@@ -50,7 +51,7 @@ async def replay(request: web.Request) -> web.Response:
     vouches = "jamin" in await auth.form_of(request)
     if vouches and person.role is not model.Role.SUPERVISOR:
         return auth.failure(request, HTTPStatus.FORBIDDEN)
-    if not await intake.replay(desk, item.id, person if vouches else None):
+    if not await kept.replay(desk, item.id, person if vouches else None):
         return await quarantine(request, status=HTTPStatus.CONFLICT, error=texts.STILL_UNREADABLE)
     return auth.see_other("/inbox/karantina?hasil=dibaca-ulang")
 
@@ -60,7 +61,7 @@ async def dismiss(request: web.Request) -> web.Response:
     reason = plain.one_line((await auth.form_of(request)).get("alasan", ""), 200)
     if not reason:
         return await quarantine(request, status=HTTPStatus.CONFLICT, error=texts.NO_DISMISSAL_REASON)
-    await intake.dismiss(request.app[DESK], complaint.whole(request.match_info["id"]), request[auth.PERSON], reason)
+    await kept.dismiss(request.app[DESK], complaint.whole(request.match_info["id"]), request[auth.PERSON], reason)
     return auth.see_other("/inbox/karantina?hasil=dikesampingkan")
 
 

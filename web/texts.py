@@ -165,13 +165,24 @@ DELIVERIES: Mapping[model.DeliveryState, str] = {
     model.DeliveryState.UNCERTAIN: "Belum pasti terkirim",
     model.DeliveryState.CANCELLED: "Dibatalkan",
 }
+REFUSALS: Mapping[model.Refusal, str] = {
+    model.Refusal.NO_SUCH_ADDRESS: "Nomor atau alamat ini tidak ada. Hubungi warga dengan cara lain.",
+    model.Refusal.UNREACHABLE: "Perangkat warga tidak dapat dijangkau. Coba kirim ulang nanti.",
+    model.Refusal.MAILBOX_FULL: "Kotak surat warga penuh. Coba kirim ulang nanti, atau hubungi dengan cara lain.",
+    model.Refusal.BLOCKED: "Warga memblokir pesan dari kantor ini.",
+    model.Refusal.OPTED_OUT: "Warga meminta tidak dikirimi pesan.",
+    model.Refusal.WINDOW_CLOSED: (
+        "Jendela balas sudah tutup. Kirim ulang bila warga menulis lagi, atau hubungi dengan cara lain."
+    ),
+    model.Refusal.CONTENT: "Penyedia menolak isi pesan ini.",
+    model.Refusal.TOO_LARGE: "Pesan atau lampirannya terlalu besar untuk penerima.",
+    model.Refusal.GONE: "Pesan yang dijawab sudah dihapus oleh penulisnya.",
+    model.Refusal.SPAM: "Penyaring spam menolak pesan ini.",
+    model.Refusal.NOT_PERMITTED: "Penyedia tidak mengizinkan pesan ini kepada warga tersebut.",
+}
 _FAILURES = (
-    ("the contact asked not to be written to", "Warga meminta tidak dikirimi pesan."),
     ("could not be sent for two days", "Tidak dapat dikirim selama dua hari."),
     ("the account is not configured any more", "Akun saluran ini tidak terpasang lagi."),
-    ("no template for", "Jendela balas sudah tutup dan belum ada templat yang disetujui."),
-    ("63016", "Jendela balas 24 jam sudah tutup. Kirim ulang bila warga menulis lagi, atau hubungi dengan cara lain."),
-    ("21610", "Warga meminta tidak dikirimi pesan."),
     ("no receipt came", "Penyedia tidak memberi kabar apakah pesan ini sampai."),
     ("the sender stopped midway", "Pengiriman terhenti di tengah jalan."),
 )
@@ -179,6 +190,8 @@ _FAILURES = (
 
 def failure(reason: str | None) -> str:
     """Say why a message did not leave; what only the provider can explain is told in its own words."""
+    if reason and reason in REFUSALS:
+        return REFUSALS[model.Refusal(reason)]
     known = next((words for begin, words in _FAILURES if (reason or "").startswith(begin)), None)
     return known or (f"Keterangan penyedia: {reason}" if reason else "Penyedia tidak menyebutkan sebabnya.")
 
@@ -308,6 +321,7 @@ STILL_UNREADABLE = (
 NOT_A_NUMBER = "Tulis nomor pengaduan, misalnya ADU-2026-000123."
 WRONG_DATE = "Tanggal tidak dapat dibaca."
 FORM_EXPIRED = "Formulir ini sudah kedaluwarsa. Muat ulang halaman, lalu coba lagi."
+NOT_PRINTED = "Dokumen belum selesai dibuat. Mohon coba lagi sebentar lagi."
 TOO_MANY_SIGN_INS = "Terlalu banyak percobaan dari jaringan ini. Silakan coba lagi beberapa menit lagi."
 ROLE_FORBIDS = "Peran Bapak/Ibu hanya dapat melihat halaman ini, tidak mengubahnya."
 ERRORS: Mapping[int, tuple[str, str]] = {

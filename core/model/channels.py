@@ -38,6 +38,9 @@ class SentFiles:
     count: int
     bytes_each: int
 
+    def takes(self, media_type: str) -> bool:
+        return media_type in self.media_types or f"{media_type.partition('/')[0]}/*" in self.media_types
+
 
 @dataclass(frozen=True, slots=True)
 class Capabilities:
@@ -48,7 +51,8 @@ class Capabilities:
     (None: no longer than anything); `templates` says that an approved template may be sent after it closed.
     `idempotent_send`: repeating an attempt with the same reference cannot deliver twice.
     `is_public`: everybody can read what is written there; `private_replies`: an answer may be sent to the author
-    alone, once for each message; `hiding`: a message there can be hidden from the public.
+    alone, once for each message; `hiding`: a message there can be hidden from the public; `withdrawals`: its author can
+    take it back.
     `answerable`: an answer can be sent by the channel at all. `is_recorded`: nothing arrives by itself, officials write
     down what reached them. `shared_ids`: one message keeps its provider id in every account of the channel it
     reaches. `automatic_per_day`: the most automatic messages to one contact within 24 hours, a guard against loops.
@@ -69,6 +73,7 @@ class Capabilities:
     is_public: bool = False
     private_replies: bool = False
     hiding: bool = False
+    withdrawals: bool = False
     answerable: bool = True
     is_recorded: bool = False
     shared_ids: bool = False

@@ -9,7 +9,7 @@ from typing import Literal
 from core.ids import CitizenId, ComplaintId, ContactId, MessageId, Number, OutboxId, PersonId
 from core.model.channels import Intake
 from core.model.inbound import Content
-from core.model.outbound import DeliveryState, MessageKind, Refusal
+from core.model.outbound import DeliveryState, MessageKind
 
 
 class ComplaintState(StrEnum):
@@ -86,7 +86,11 @@ class Complaint:
 
 @dataclass(frozen=True, slots=True)
 class Attachment:
-    """A file of a message. `sha256` is None until it was fetched; `state` is pending, stored or refused."""
+    """A file of a message. Only what is stored may be opened.
+
+    Pending is what is still to be fetched and, with a `sha256`, what is here and still to be examined for viruses.
+    `reason` says why it is refused or waits; of a refused one only the name is left.
+    """
 
     id: int
     message_id: MessageId
@@ -117,8 +121,7 @@ class Message:
     content: Content = Content.TEXT
     details: Mapping[str, str] = field(default_factory=dict)
     delivery: DeliveryState | None = None
-    delivery_error: str | None = None
-    refusal: Refusal | None = None
+    delivery_error: str | None = None  # a Refusal, where the connector knew one
     outbox_id: OutboxId | None = None
     raw_id: int | None = None
     attachments: tuple[Attachment, ...] = ()

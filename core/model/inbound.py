@@ -48,12 +48,16 @@ class InlineFile:
 
 @dataclass(frozen=True, slots=True)
 class StoredFile:
-    """A file already in our store, named by the SHA-256 of its bytes (hex)."""
+    """A file already in our store, named by the SHA-256 of its bytes (hex).
+
+    `held`: not to be opened before it was examined for viruses.
+    """
 
     sha256: str
     size: int
     media_type: str
     name: str | None = None
+    held: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -45,6 +45,8 @@ class AlarmKind(StrEnum):
     DEADLINE_NEAR = "deadline_near"
     BREACHED = "breached"
     MEDIA_FAILED = "media_failed"
+    VIRUS = "virus"
+    SCANNER_UNAVAILABLE = "scanner_unavailable"
     CALENDAR_ENDS = "calendar_ends"
     ACCOUNT_WARNING = "account_warning"  # it works now and will not for long: a token that expires, no event for days
     PUBLIC_NUMBER = "public_number"  # a personal number stands where everybody can read it

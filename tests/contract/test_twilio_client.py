@@ -228,9 +228,11 @@ async def test_catching_up_reads_every_page_of_the_senders_messages(connector, p
     at = datetime(2026, 11, 21, 4, 0, tzinfo=UTC)
     address = "+6281200001234"
     assert messages == [
-        model.InboundMessage(f"SM{1:032x}", address, "pesan 1", at),
-        model.InboundMessage(f"SM{3:032x}", address, "", at - timedelta(minutes=1), content=model.Content.EMPTY),
-        model.InboundMessage(f"SM{4:032x}", address, "STOP", None, consent=model.Consent.OUT),
+        model.InboundMessage(f"SM{1:032x}", address, "pesan 1", sent_at=at, identity=address),
+        model.InboundMessage(
+            f"SM{3:032x}", address, "", sent_at=at - timedelta(minutes=1), identity=address, content=model.Content.EMPTY
+        ),
+        model.InboundMessage(f"SM{4:032x}", address, "STOP", identity=address, consent=model.Consent.OUT),
     ]
     assert provider.seen[0].query["To"] == OURS
     assert provider.seen[0].query["DateSent>"] == "2026-11-21T03:00:00Z"

@@ -98,7 +98,7 @@ def read(connector, sign, body, target="/hooks/wa"):
         ("empty", {"content": model.Content.EMPTY}),
         ("unknown_type", {"content": model.Content.UNSUPPORTED, "details": {"type": "order"}}),
         ("unknown_fields", {"text": "halo"}),
-        ("bsuid", {"text": "min ktp sy kpn jadi?", "address": "whatsapp:US.ABC123XYZ"}),
+        ("bsuid", {"text": "min ktp sy kpn jadi?", "address": "whatsapp:US.ABC123XYZ", "identity": None}),
         ("stop", {"text": " Berhenti. ", "consent": model.Consent.OUT}),
         ("messaging_service", {"text": "halo"}),
     ],
@@ -106,7 +106,7 @@ def read(connector, sign, body, target="/hooks/wa"):
 def test_a_message_is_read_as_the_citizen_wrote_it(connector, sign, form, name, expected):
     body = form("whatsapp", name)
     sid = next(part.partition("=")[2] for part in body.decode().split("&") if part.startswith("MessageSid="))
-    common = {"provider_id": sid, "address": "whatsapp:+6281200001234", "name": "Siti Rahma"}
+    common = {"provider_id": sid, "address": "whatsapp:+6281200001234", "identity": "+6281200001234", "name": "Siti Rahma"}
     assert read(connector, sign, body) == model.InboundMessage(**{**common, **expected})
 
 
@@ -219,8 +219,8 @@ def test_the_200_says_nothing_to_the_citizen(connector):
 
 async def test_an_answer_is_sent_as_configured(connector, provider, outbound):
     provider.answer(201, {"sid": "SM9", "status": "queued"})
-    sid = await connector("whatsapp", base_url=provider.url).send(outbound())
-    assert sid == "SM9"
+    sent = await connector("whatsapp", base_url=provider.url).send(outbound())
+    assert sent == model.Sent("SM9")
     (seen,) = provider.seen
     assert seen.path == "/2010-04-01/Accounts/AC00000000000000000000000000000001/Messages.json"
     assert seen.form == {

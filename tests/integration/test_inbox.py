@@ -14,7 +14,7 @@ from aiohttp import web
 
 from core import model, ports
 from core.ids import Number
-from router import assignment, complaints, intake, people, receipts
+from router import assignment, complaints, intake, people, quarantine, receipts
 from router.desk import Desk
 from storage import alarms as stored_alarms
 from storage import outbox
@@ -389,7 +389,7 @@ async def test_a_complaint_goes_from_hand_to_hand_and_is_closed_and_opened(inbox
 async def test_quarantine_is_seen_by_its_office_and_put_aside_with_a_reason(inbox_: Inbox) -> None:
     account = inbox_.desk.account("wa")
     request = ports.RawRequest("wa", "/hooks/wa", {}, b"Body=palsu", inbox_.desk.clock.now())
-    await intake.quarantine(inbox_.desk, account, request, "signature: does not fit")
+    await quarantine.put(inbox_.desk, account, request, "signature: does not fit")
     _, page, _ = await inbox_.get("/inbox/karantina")
     item = re.search(r"/inbox/karantina/(\d+)/asli", page)[1]  # type: ignore[index]
     assert "Keaslian pengirim tidak terbukti" in page

@@ -22,7 +22,7 @@ from aiohttp import web
 
 from app import log
 from core import errors, model
-from router import intake, people
+from router import intake, people, quarantine
 from router.desk import Desk
 from storage import people as stored_people
 from web import application, auth, form, health, hooks, inbox, public
@@ -142,7 +142,7 @@ async def test_beside_real_accounts_the_simulator_is_for_people_who_work(desk: D
 
 
 async def quarantined(desk: Desk) -> int:
-    return len(await intake.in_quarantine(desk, "kota-contoh"))
+    return len(await quarantine.waiting(desk, "kota-contoh"))
 
 
 async def test_what_no_provider_would_send_is_not_even_kept(open_site: Any) -> None:

@@ -11,7 +11,7 @@ import pytest
 from twilio.request_validator import RequestValidator
 
 from core import errors, model, ports
-from router import answers, complaints, delivery, intake, receipts
+from router import answers, complaints, delivery, intake, receipts, resending
 from router.delivery import DeliveryWorker
 from simulator import twilio_records
 from storage import alarms, contacts, deadlines, listing, outbox
@@ -36,7 +36,7 @@ class Line:
         outcome = self.outcomes.popleft() if self.outcomes else next(self._ids)
         if isinstance(outcome, Exception):
             raise outcome
-        return outcome if isinstance(outcome, str) else await outcome(message)
+        return model.Sent(outcome if isinstance(outcome, str) else await outcome(message))
 
     async def check(self):
         if self.standing is not None:
@@ -78,7 +78,9 @@ async def answered(world, line):
     await world.arrives()
     await world.deliver()
     world.clock.forward(hours=1)
-    await answers.answer(world.desk, world.admin, (await complaint(world)).id, "Sudah kami proses.", "kunci-1")
+    await answers.answer(
+        world.desk, world.admin, (await complaint(world)).id, answers.Reply("Sudah kami proses."), "kunci-1"
+    )
     line.sent.clear()
 
 
@@ -95,7 +97,7 @@ async def test_an_entry_that_backs_off_holds_back_the_later_ones_of_its_contact_
     await world.arrives("satu", sender="+6281200000001")
     await world.deliver()
     world.clock.forward(seconds=1)  # the order of one millisecond is nobody's
-    await answers.answer(world.desk, world.admin, (await complaint(world)).id, "Jawaban", "k")
+    await answers.answer(world.desk, world.admin, (await complaint(world)).id, answers.Reply("Jawaban"), "k")
     await world.arrives("lain", sender="+6281200000002")
     await world.deliver()
     assert [m.address[-1] for m in line.sent] == ["1", "2"]
@@ -111,7 +113,9 @@ async def test_the_parts_of_a_long_answer_leave_in_their_order_once_even_when_it
     await world.arrives()
     number = (await complaint(world)).id
     body = " ".join(f"kalimat{n}." for n in range(300))
-    await asyncio.gather(*(answers.answer(world.desk, world.admin, number, body, "sama") for _ in range(3)))
+    await asyncio.gather(
+        *(answers.answer(world.desk, world.admin, number, answers.Reply(body), "sama") for _ in range(3))
+    )
     await world.deliver()
     texts = [m.text for m in line.sent if m.kind is model.MessageKind.ANSWER]
     assert len(texts) > 1
@@ -192,9 +196,9 @@ async def test_sending_again_really_sends_and_the_answer_counts_again(world, lin
     await world.deliver()
     world.clock.forward(hours=30)
     failed = await entry(world, "answer")
-    await answers.send_again(world.desk, world.admin, failed.id)
+    await resending.send_again(world.desk, world.admin, failed.id)
     with pytest.raises(errors.StaleDecision):
-        await answers.send_again(world.desk, world.supervisor, failed.id)
+        await resending.send_again(world.desk, world.supervisor, failed.id)
     await world.deliver()
     assert [m.reference for m in line.sent] == [f"{failed.id}.1", f"{failed.id}.2"]
     assert (await entry(world, "answer")).state is State.ACCEPTED
@@ -212,7 +216,7 @@ async def test_sending_again_sends_also_after_days_and_a_second_failure_lets_the
     world.clock.forward(days=3)
     failed = await entry(world, "answer")
     line.outcomes.append(errors.PermanentSendError("refused again"))
-    await answers.send_again(world.desk, world.admin, failed.id)
+    await resending.send_again(world.desk, world.admin, failed.id)
     await world.deliver()
     assert len(line.sent) == 2
     assert await alarm_kinds(world) == [model.AlarmKind.ANSWER_FAILED]
@@ -227,7 +231,7 @@ async def test_a_failed_second_answer_does_not_undo_what_the_first_answered(worl
     await world.deliver()
     world.clock.forward(minutes=5)
     line.outcomes.append(errors.PermanentSendError("refused"))
-    await answers.answer(world.desk, world.admin, (await complaint(world)).id, "Tambahan.", "kunci-2")
+    await answers.answer(world.desk, world.admin, (await complaint(world)).id, answers.Reply("Tambahan."), "kunci-2")
     await world.deliver()
     found = await complaint(world)
     assert (found.state, found.due_at) == (model.ComplaintState.WAITING_CITIZEN, None)
@@ -258,7 +262,7 @@ async def test_an_answer_after_the_reply_window_closed_fails_with_an_alarm_inste
     await world.arrives()
     await world.deliver()
     world.clock.forward(hours=25)
-    await answers.answer(world.desk, world.admin, (await complaint(world)).id, "Terlambat", "k")
+    await answers.answer(world.desk, world.admin, (await complaint(world)).id, answers.Reply("Terlambat"), "k")
     await world.deliver()
     assert world.provider.creates() == 1
     assert (await entry(world, "answer")).state is State.FAILED
@@ -275,7 +279,7 @@ async def test_a_removed_account_leaves_its_complaints_readable_and_its_answers_
     shown = await complaints.details(desk, world.admin, found.items[0].complaint.number)
     assert not shown.account.capabilities.answerable
     with pytest.raises(errors.NotAllowed):
-        await answers.answer(desk, world.admin, shown.complaint.id, "Jawaban", "k")
+        await answers.answer(desk, world.admin, shown.complaint.id, answers.Reply("Jawaban"), "k")
     await complaints.close(desk, world.admin, shown.complaint.id, model.CloseReason.NOT_OURS, tell=True)
 
 
@@ -322,8 +326,8 @@ async def test_without_a_receipt_a_person_decides_that_it_arrived_or_is_sent_aga
     world.clock.forward(minutes=11)
     await delivery.sweep(world.desk)
     assert await alarm_kinds(world) == [model.AlarmKind.UNCERTAIN]
-    await answers.mark_arrived(world.desk, world.admin, one.id)
-    await answers.send_again(world.desk, world.admin, two.id)
+    await resending.mark_arrived(world.desk, world.admin, one.id)
+    await resending.send_again(world.desk, world.admin, two.id)
     await world.deliver()
     assert [row.state for row in await entries(world)] == [State.ACCEPTED, State.ACCEPTED]
     assert len(line.sent) == 3
@@ -349,7 +353,7 @@ async def test_a_worker_that_died_midway_leaves_an_entry_uncertain_or_sent_again
 @pytest.mark.parametrize(
     ("outcome", "state"),
     [
-        ("PV1", State.ACCEPTED),
+        (model.Sent("PV1"), State.ACCEPTED),
         (errors.TransientSendError("x"), State.QUEUED),
         (errors.PermanentSendError("x"), State.FAILED),
     ],
@@ -362,7 +366,7 @@ async def test_an_outcome_written_down_after_its_lease_ended_still_counts(world,
     world.clock.forward(minutes=11)
     await delivery.sweep(world.desk)
     assert await alarm_kinds(world) == [model.AlarmKind.UNCERTAIN]
-    await world.desk.store.write(delivery._record, late, outcome, world.clock.at)
+    await world.desk.store.write(delivery._record, world.desk, late, outcome, world.clock.at)
     assert (await entry(world)).state is state
     assert model.AlarmKind.UNCERTAIN not in await alarm_kinds(world)
 
@@ -546,7 +550,7 @@ async def test_a_receipt_that_waits_for_the_row_that_our_send_is_writing_is_not_
     loop = asyncio.get_running_loop()
 
     def record_slowly(tx):
-        delivery._record(tx, sending, "PV1", world.clock.at)
+        delivery._record(tx, world.desk, sending, model.Sent("PV1"), world.clock.at)
         loop.call_soon_threadsafe(recorded.set)
         tx.run(_pause)
 
@@ -566,7 +570,7 @@ async def test_words_about_an_earlier_attempt_do_not_settle_the_next(world, line
     await world.arrives()
     await world.deliver()
     first = await entry(world)
-    await answers.send_again(world.desk, world.admin, first.id)
+    await resending.send_again(world.desk, world.admin, first.id)
     await receive(world, State.FAILED, f"{first.id}.1", "PV-OLD")
     assert (await entry(world)).state is State.QUEUED  # still going to be sent
     await world.deliver()
@@ -583,12 +587,12 @@ async def test_an_earlier_attempt_that_ends_late_does_not_touch_the_one_under_wa
     [first] = await claim(world)
     world.clock.at += delivery.LEASE
     await delivery.sweep(world.desk)
-    await answers.send_again(world.desk, world.admin, first.id)
+    await resending.send_again(world.desk, world.admin, first.id)
 
     async def meanwhile(message):
         assert message.reference == f"{first.id}.2"
-        for outcome in (errors.TransientSendError("x"), errors.PermanentSendError("x"), "PV-OLD"):
-            await world.desk.store.write(delivery._record, first, outcome, world.clock.at)
+        for outcome in (errors.TransientSendError("x"), errors.PermanentSendError("x"), model.Sent("PV-OLD")):
+            await world.desk.store.write(delivery._record, world.desk, first, outcome, world.clock.at)
         await receive(world, State.FAILED, f"{first.id}.1", "PV-OLD")
         assert (await entry(world)).state is State.SENDING
         return "PV-NEW"
@@ -604,7 +608,7 @@ async def test_proof_that_an_uncertain_message_arrived_spares_the_second_sending
     await world.arrives()
     await world.deliver()
     found = await entry(world)
-    await answers.send_again(world.desk, world.admin, found.id)
+    await resending.send_again(world.desk, world.admin, found.id)
     await receive(world, State.DELIVERED, f"{found.id}.1")
     await world.deliver()
     assert len(line.sent) == 1

@@ -23,7 +23,7 @@ from app import config, wiring
 from app.toml_file import TomlFile
 from connectors import whatsapp
 from core import errors, model, ports
-from router import answers, delivery, intake, receipts
+from router import answers, delivery, intake, receipts, resending
 from router.desk import Desk
 from storage import dialect, outbox, people, schema, tables
 from storage.files import FileStore
@@ -85,7 +85,7 @@ class Deliveries(RuleBasedStateMachine):
             request = ports.RawRequest("wa", "/hooks/wa", {}, b"", self.now)
             await intake.receive_message(self.desk, request, inbound, "webhook")
         complaint = self._rows(tables.complaint)[0]
-        await answers.answer(self.desk, self.admin, complaint.id, "Jawaban", "k")
+        await answers.answer(self.desk, self.admin, complaint.id, answers.Reply("Jawaban"), "k")
 
     def teardown(self):
         self.runner.run(self.desk.store.stop())
@@ -121,9 +121,9 @@ class Deliveries(RuleBasedStateMachine):
         self.taken[attempt.id] += 1
         provider_id = f"PV-{attempt.reference}"
         if not is_lost:
-            self._write(delivery._record, attempt, provider_id, self.now)
+            self._write(delivery._record, self.desk, attempt, model.Sent(provider_id), self.now)
         elif self.taken[attempt.id] % 2:
-            self._write(delivery._record, attempt, errors.UncertainSendError("no answer"), self.now)
+            self._write(delivery._record, self.desk, attempt, errors.UncertainSendError("no answer"), self.now)
         return attempt, provider_id
 
     @rule(
@@ -132,7 +132,7 @@ class Deliveries(RuleBasedStateMachine):
     )
     def it_is_not_sent(self, attempt, error):
         if error is not None:  # else the worker died
-            self._write(delivery._record, attempt, error("no"), self.now)
+            self._write(delivery._record, self.desk, attempt, error("no"), self.now)
 
     @rule(
         of=known,
@@ -155,7 +155,7 @@ class Deliveries(RuleBasedStateMachine):
     @rule(which=st.integers(0, 2), does_send=st.booleans())
     def an_admin_decides(self, which, does_send):
         row = self._rows(tables.outbox)[which]
-        act = answers.send_again if does_send else answers.mark_arrived
+        act = resending.send_again if does_send else resending.mark_arrived
         try:
             self.runner.run(act(self.desk, self.admin, row.id))
         except errors.StaleDecision:

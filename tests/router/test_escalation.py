@@ -8,7 +8,7 @@ import pytest
 import structlog
 
 from core import errors, model
-from router import answers, complaints, escalation, holidays
+from router import answers, complaints, elsewhere, escalation, holidays
 from router.offices import FOLLOW_UP
 from storage import alarms, audit, deadlines
 
@@ -124,7 +124,7 @@ async def test_a_breach_by_a_removed_account_is_marked_all_the_same(world):
 async def test_an_answer_in_time_keeps_the_promise_and_a_late_one_leaves_the_breach(world):
     await world.arrives()
     found = await complaint(world)
-    await answers.answer(world.desk, world.admin, found.id, "Sudah jadi.", "k")
+    await answers.answer(world.desk, world.admin, found.id, answers.Reply("Sudah jadi."), "k")
     [clock] = await clocks(world)
     assert (clock.state, clock.met_at) == (model.DeadlineState.MET, world.clock.at)
     assert await tick_at(world, found.due_at + timedelta(days=1)) == 0
@@ -133,7 +133,7 @@ async def test_an_answer_in_time_keeps_the_promise_and_a_late_one_leaves_the_bre
     await world.arrives("belum jadi juga", sender="+6281200000009")
     late = await complaint(world)
     await tick_at(world, late.due_at)
-    await answers.record_elsewhere(world.desk, world.admin, late.id, "Sudah dijelaskan.", "telepon", "k2")
+    await elsewhere.record_elsewhere(world.desk, world.admin, late.id, "Sudah dijelaskan.", "telepon", "k2")
     assert [clock.state for clock in await clocks(world)] == [model.DeadlineState.BREACHED, model.DeadlineState.MET]
     assert all(clock.met_at is not None for clock in await clocks(world))
     assert await open_alarms(world) == set()
@@ -143,7 +143,7 @@ async def test_an_answer_in_time_keeps_the_promise_and_a_late_one_leaves_the_bre
 async def test_an_answer_given_while_a_tick_is_under_way_comes_first(world):
     await world.arrives()
     [seen] = await clocks(world)
-    await answers.answer(world.desk, world.admin, seen.complaint_id, "Sudah jadi.", "k")
+    await answers.answer(world.desk, world.admin, seen.complaint_id, answers.Reply("Sudah jadi."), "k")
     await world.desk.store.write(escalation._act, world.desk, seen, seen.deadline.due_at)
     [clock] = await clocks(world)
     assert clock.state is model.DeadlineState.MET
@@ -167,7 +167,7 @@ async def test_a_promise_that_no_service_hour_can_keep_is_flagged_at_once_also_w
         await holidays.put(world.desk, world.supervisor, date(2026, 11, day), "Libur", "lokal", is_closed=True)
     await world.arrives()
     assert model.AlarmKind.IMPOSSIBLE_DEADLINE in {kind for kind, _ in await open_alarms(world)}
-    await answers.answer(world.desk, world.admin, (await complaint(world)).id, "Baik.", "k")
+    await answers.answer(world.desk, world.admin, (await complaint(world)).id, answers.Reply("Baik."), "k")
     assert await open_alarms(world) == set()
     await world.arrives("dan sekarang?")
     assert model.AlarmKind.IMPOSSIBLE_DEADLINE in {kind for kind, _ in await open_alarms(world)}
@@ -176,7 +176,7 @@ async def test_a_promise_that_no_service_hour_can_keep_is_flagged_at_once_also_w
 async def test_what_the_citizen_writes_after_an_answer_starts_a_clock_of_its_own(world):
     await world.arrives()
     found = await complaint(world)
-    await answers.answer(world.desk, world.admin, found.id, "Sudah jadi.", "k")
+    await answers.answer(world.desk, world.admin, found.id, answers.Reply("Sudah jadi."), "k")
     world.clock.forward(hours=5)
     await world.arrives("belum", sent_at=world.clock.at - timedelta(minutes=10))
     again = await complaint(world)
@@ -192,7 +192,7 @@ async def test_a_closed_complaint_is_opened_again_within_the_window_and_followed
     await world.arrives()
     first = await complaint(world)
     within = world.desk.offices.get("contoh").reopen_within
-    await answers.answer(world.desk, world.admin, first.id, "Sudah jadi.", "k")
+    await answers.answer(world.desk, world.admin, first.id, answers.Reply("Sudah jadi."), "k")
     await complaints.close(world.desk, world.admin, first.id, model.CloseReason.RESOLVED, tell=True)
     world.clock.at += within - timedelta(minutes=1)
     await world.arrives("cuti bersama", is_automatic=True)
@@ -225,7 +225,7 @@ async def test_closing_cancels_what_is_promised_and_leaves_a_breach_a_breach(wor
 
 async def test_a_holiday_added_later_moves_open_promises_on_record_and_never_what_is_over(world):
     await world.arrives("satu", sender="+6281200000001")
-    await answers.answer(world.desk, world.admin, (await complaint(world)).id, "Baik.", "k")
+    await answers.answer(world.desk, world.admin, (await complaint(world)).id, answers.Reply("Baik."), "k")
     world.clock.forward(seconds=1)
     await world.arrives("dua", sender="+6281200000002")
     found = await complaint(world)

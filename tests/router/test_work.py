@@ -12,7 +12,19 @@ import pytest
 from twilio.request_validator import RequestValidator
 
 from core import errors, ids, model, ports
-from router import answers, assignment, catchup, complaints, housekeeping, intake, media, people
+from router import (
+    answers,
+    assignment,
+    catchup,
+    complaints,
+    elsewhere,
+    housekeeping,
+    intake,
+    media,
+    people,
+    quarantine,
+    resending,
+)
 from storage import alarms, audit, listing, raw
 from storage import people as stored_people
 
@@ -76,7 +88,7 @@ async def test_a_complaint_is_passed_on_given_back_and_returned_when_its_holder_
     with pytest.raises(errors.NotAllowed):
         await assignment.reassign(world.desk, admin, number, world.people["auditor"].id)
     with pytest.raises(errors.StaleDecision):
-        await answers.answer(world.desk, other, number, "Jawaban", "k")
+        await answers.answer(world.desk, other, number, answers.Reply("Jawaban"), "k")
     await assignment.reassign(world.desk, admin, number, other.id)
     await people.set_absence(world.desk, other, other.id, world.clock.at + timedelta(hours=1), None)
     assert await assignment.release_absent(world.desk) == 0
@@ -112,18 +124,18 @@ async def test_auditors_change_nothing_and_other_offices_learn_nothing(world):
         "claim": lambda who: assignment.claim(world.desk, who, found.id),
         "reassign": lambda who: assignment.reassign(world.desk, who, found.id, world.admin.id),
         "give_back": lambda who: assignment.give_back(world.desk, who, found.id),
-        "answer": lambda who: answers.answer(world.desk, who, found.id, "x", "k"),
-        "elsewhere": lambda who: answers.record_elsewhere(world.desk, who, found.id, "x", "telepon", "k"),
+        "answer": lambda who: answers.answer(world.desk, who, found.id, answers.Reply("x"), "k"),
+        "elsewhere": lambda who: elsewhere.record_elsewhere(world.desk, who, found.id, "x", "telepon", "k"),
         "note": lambda who: answers.note(world.desk, who, found.id, "x", "k"),
-        "send_again": lambda who: answers.send_again(world.desk, who, sent),
-        "mark_arrived": lambda who: answers.mark_arrived(world.desk, who, sent),
-        "give_up": lambda who: answers.give_up(world.desk, who, sent),
+        "send_again": lambda who: resending.send_again(world.desk, who, sent),
+        "mark_arrived": lambda who: resending.mark_arrived(world.desk, who, sent),
+        "give_up": lambda who: resending.give_up(world.desk, who, sent),
         "close": lambda who: complaints.close(world.desk, who, found.id, model.CloseReason.NOT_OURS, tell=True),
         "reopen": lambda who: complaints.reopen(world.desk, who, found.id, "keliru"),
         "reveal": lambda who: complaints.reveal(world.desk, who, number, shown.id, "verifikasi"),
         "original": lambda who: complaints.original(world.desk, who, shown.raw_id),
-        "replay": lambda who: intake.replay(world.desk, quarantined, who),
-        "dismiss": lambda who: intake.dismiss(world.desk, quarantined, who, "spam"),
+        "replay": lambda who: quarantine.replay(world.desk, quarantined, who),
+        "dismiss": lambda who: quarantine.dismiss(world.desk, quarantined, who, "spam"),
     }
     before = await world.rows("audit")
     stranger = await world.desk.store.write(
@@ -153,8 +165,8 @@ async def test_what_is_submitted_twice_counts_once(world):
         await asyncio.gather(*(act() for _ in range(3)))
 
     await twice(lambda: answers.note(world.desk, world.admin, number, "catatan", "k"))
-    await twice(lambda: answers.answer(world.desk, world.admin, number, "Sudah jadi.", "k"))
-    await twice(lambda: answers.record_elsewhere(world.desk, world.admin, number, "Dijelaskan.", "telepon", "k"))
+    await twice(lambda: answers.answer(world.desk, world.admin, number, answers.Reply("Sudah jadi."), "k"))
+    await twice(lambda: elsewhere.record_elsewhere(world.desk, world.admin, number, "Dijelaskan.", "telepon", "k"))
     kinds = [row.kind for row in await world.rows("message")]
     assert kinds.count(model.MessageKind.NOTE) == 1
     assert kinds.count(model.MessageKind.ANSWER) == 2
@@ -162,7 +174,7 @@ async def test_what_is_submitted_twice_counts_once(world):
     assert (history.count("noted"), history.count("answered")) == (1, 2)
     for empty in ("", "  \n", "\x00", "x" * (answers.MAX_ANSWER + 1)):
         with pytest.raises(errors.NotAllowed):
-            await answers.answer(world.desk, world.admin, number, empty, "k3")
+            await answers.answer(world.desk, world.admin, number, answers.Reply(empty), "k3")
 
 
 async def test_a_complaint_is_closed_as_solved_only_after_an_answer_and_then_takes_no_work(world):
@@ -171,7 +183,7 @@ async def test_a_complaint_is_closed_as_solved_only_after_an_answer_and_then_tak
     for reason in (model.CloseReason.RESOLVED, model.CloseReason.NO_REPLY):
         with pytest.raises(errors.NotAllowed):
             await complaints.close(world.desk, admin, number, reason, tell=True)
-    await answers.record_elsewhere(world.desk, admin, number, "Sudah dijelaskan di loket.", "loket", "k")
+    await elsewhere.record_elsewhere(world.desk, admin, number, "Sudah dijelaskan di loket.", "loket", "k")
     with pytest.raises(errors.StaleDecision):
         await complaints.close(world.desk, world.people["kedua"], number, model.CloseReason.RESOLVED, tell=True)
     await asyncio.gather(
@@ -180,7 +192,7 @@ async def test_a_complaint_is_closed_as_solved_only_after_an_answer_and_then_tak
     await world.deliver()
     assert world.provider.creates() == 2  # acknowledgement and one closing notice
     for act in (
-        lambda: answers.answer(world.desk, admin, number, "x", "k2"),
+        lambda: answers.answer(world.desk, admin, number, answers.Reply("x"), "k2"),
         lambda: assignment.claim(world.desk, admin, number),
         lambda: assignment.reassign(world.desk, admin, number, world.people["kedua"].id),
     ):
@@ -201,7 +213,7 @@ async def test_a_list_of_ones_own_work_holds_answered_complaints_too_page_by_pag
         world.clock.forward(seconds=1)
     for row in await world.rows("complaint"):
         if row.sequence % 2:
-            await answers.answer(world.desk, world.admin, row.id, "Baik.", f"k{row.sequence}")
+            await answers.answer(world.desk, world.admin, row.id, answers.Reply("Baik."), f"k{row.sequence}")
         else:
             await assignment.claim(world.desk, world.admin, row.id)
     seen, after = [], None
@@ -225,12 +237,12 @@ async def test_revealing_is_a_logged_act_and_no_personal_data_reaches_audit_alar
     shown = (await complaints.details(world.desk, admin, number)).timeline[0]
     await complaints.reveal(world.desk, admin, number, shown.id, f"cek NIK {nik}")
     await complaints.original(world.desk, admin, shown.raw_id)
-    await answers.record_elsewhere(world.desk, admin, found.id, f"Untuk {nik}", f"telepon {phone}", "k")
+    await elsewhere.record_elsewhere(world.desk, admin, found.id, f"Untuk {nik}", f"telepon {phone}", "k")
     await complaints.close(world.desk, admin, found.id, model.CloseReason.RESOLVED, tell=True)
     await complaints.reopen(world.desk, admin, found.id, f"warga {phone} menelepon")
     with pytest.raises(errors.SignatureError):
         await intake.receive(world.desk, webhook(world, "wrong", Body=nik))
-    await intake.dismiss(world.desk, (await world.look(raw.quarantined, "contoh"))[0].id, admin, f"milik {nik}")
+    await quarantine.dismiss(world.desk, (await world.look(raw.quarantined, "contoh"))[0].id, admin, f"milik {nik}")
     await world.deliver()
     assert "revealed" in await audited(world, found.id)
     assert "original_seen" in await audited(world)
@@ -348,22 +360,22 @@ async def test_a_forged_webhook_waits_in_quarantine_until_somebody_vouches_for_i
     [first] = [item for item in kept if item.request.body == forged.body]
     assert set(first.request.headers) == {"x-twilio-signature", "content-type"}
     assert await world.rows("complaint") == []
-    assert not await intake.replay(world.desk, first.id)  # the signature is still wrong
+    assert not await quarantine.replay(world.desk, first.id)  # the signature is still wrong
     world.clock.forward(hours=20)
-    assert await intake.replay(world.desk, first.id, world.admin)
+    assert await quarantine.replay(world.desk, first.id, world.admin)
     found = await complaint(world)
     assert (found.preview, found.received_at) == ("KTP hilang", forged.received_at)
     assert found.last_message_at == world.clock.at
     await world.deliver()
     assert world.provider.creates() == 1
     for item in [item for item in kept if item.request.account == "wa" and item != first]:
-        await intake.dismiss(world.desk, item.id, world.admin, "bukan untuk kami")
+        await quarantine.dismiss(world.desk, item.id, world.admin, "bukan untuk kami")
         with pytest.raises(errors.NotFound):
-            await intake.dismiss(world.desk, item.id, world.admin, "lagi")
+            await quarantine.dismiss(world.desk, item.id, world.admin, "lagi")
     left = [alarm.account for alarm in await world.look(alarms.open_, "contoh") if alarm.kind == "quarantine"]
     assert left == ["sms"]
     [last] = await world.look(raw.quarantined, "contoh")
-    await intake.dismiss(world.desk, last.id, world.admin, "uji coba")
+    await quarantine.dismiss(world.desk, last.id, world.admin, "uji coba")
     assert model.AlarmKind.QUARANTINE not in await alarm_kinds(world)
     world.clock.forward(days=100)
     await housekeeping.tick(world.desk, timedelta(days=90))
@@ -449,6 +461,7 @@ class Archive:
     async def fetch(self, *_):
         self.asked += 1
         raise self._reason
+        yield b""
 
 
 async def test_a_file_that_never_comes_is_given_up_with_an_alarm_and_one_refused_is_not_asked_for_again(world):

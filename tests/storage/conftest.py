@@ -39,12 +39,14 @@ class Book:
 
     def complaint(self, tx: Tx, office_id: str = "contoh", **columns: Any) -> model.Complaint:
         self._sequence += 1
+        contact_id = self.contact(tx, office_id)
         complaint = model.Complaint(
             id=ids.ComplaintId(tx.new_id()), office_id=office_id, number=ids.Number("ADU", 2026, self._sequence),
-            contact_id=self.contact(tx, office_id), account=f"wa-{office_id}", channel="whatsapp",
+            contact_id=contact_id, account=f"wa-{office_id}", channel="whatsapp",
             intake=model.Intake.INDIRECT, state=model.ComplaintState.NEW, queue=model.Queue.ADMIN, assignee_id=None,
             preview="KTP", received_at=self.now, due_at=self.now + timedelta(days=2), breached_at=None,
             answered_at=None, closed_at=None, last_message_at=self.now,
+            reply_account=f"wa-{office_id}", reply_contact_id=contact_id,
         )  # fmt: skip
         complaint = replace(complaint, **columns)
         complaints.add(tx, complaint, self.now, "system", {})

@@ -21,7 +21,7 @@ COMPLAINT = model.Complaint(
     id=ids.ComplaintId(1), office_id="kota-contoh", number=Number("ADU", 2026, 1), contact_id=ids.ContactId(1),
     account="a", channel="c", intake=model.Intake.INDIRECT, state=model.ComplaintState.NEW, queue=model.Queue.ADMIN,
     assignee_id=None, preview="", received_at=NOW, due_at=NOW, breached_at=None, answered_at=None,
-    closed_at=None, last_message_at=NOW,
+    closed_at=None, last_message_at=NOW, reply_account="a", reply_contact_id=ids.ContactId(1),
 )  # fmt: skip
 
 
@@ -133,7 +133,7 @@ def test_the_log_reads_as_plain_sentences(action: str, facts: dict[str, str], wo
 
 def test_a_failure_that_only_the_provider_can_explain_is_told_in_its_words() -> None:
     assert texts.failure("no template for answer").startswith("Jendela balas")
-    assert texts.failure("63016").startswith("Jendela balas 24 jam sudah tutup")
+    assert texts.failure("window_closed").startswith("Jendela balas sudah tutup")
     assert texts.failure("63013") == "Keterangan penyedia: 63013"
     assert texts.failure(None) == "Penyedia tidak menyebutkan sebabnya."
 

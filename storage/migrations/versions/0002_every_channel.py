@@ -1,5 +1,7 @@
 """Every channel: polled accounts, messages taken back, raids, citizens behind several contacts."""
 
+from typing import Any
+
 import sqlalchemy as sa
 from alembic import op
 
@@ -10,7 +12,7 @@ down_revision = "0001"
 branch_labels = None
 depends_on = None
 
-_NEW_COLUMNS = {
+_NEW_COLUMNS: dict[str, tuple[tuple[str, Any], ...]] = {
     "contact": (("citizen_id", BigId), ("identity_hmac", sa.LargeBinary())),
     "complaint": (("reply_account", sa.Text()), ("reply_contact_id", BigId)),
     "message": (

@@ -1,0 +1,117 @@
+"""The quarantine: what could not be trusted or read, kept where an admin sees it."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from datetime import datetime
+from typing import cast
+
+import structlog
+
+from core import errors, model, ports, privacy
+from core import text as plain
+from router import arrivals
+from router.desk import SYSTEM, WORKERS, Desk, actor, require
+from storage import alarms, raw
+from storage.transaction import Tx
+
+_log = structlog.get_logger()
+
+
+async def put(
+    desk: Desk, account: model.Account, request: ports.RawRequest, reason: str, origin: str = "webhook", *,
+    most: int | None = None, also: Callable[[Tx], None] | None = None,
+) -> None:  # fmt: skip
+    """Keep a request with the reason; from the `most`th on only the alarm counts it.
+
+    `also` acts in the same transaction.
+    """
+
+    def act(tx: Tx) -> None:
+        if most is None or raw.count_quarantined(tx, account.office_id) < most:
+            arrivals.quarantine(tx, account, request, reason, origin)
+        else:
+            arrivals.alarm(tx, account, reason, request.received_at)
+        if also is not None:
+            also(tx)
+
+    await desk.store.write(act)
+
+
+async def waiting(desk: Desk, office_id: str) -> list[raw.RawItem]:
+    """Return what waits in quarantine, newest first, at most 1,000."""
+    return await desk.store.read(raw.quarantined, office_id, 1000)
+
+
+async def replay(desk: Desk, raw_id: int, by: model.Person | None = None) -> bool:
+    """Read a raw item again with today's connector; return whether it is settled now.
+
+    What failed its signature is verified again (tokens may have been mended), unless a person vouches for it. Its
+    clocks run from when it first reached us. NotFound for an item of another office.
+    """
+    item = await desk.store.read(lambda tx: raw.get(tx, raw_id))
+    if by is not None:
+        require(by, *WORKERS)
+        if item.office_id != by.office_id:
+            raise errors.NotFound("no such item")
+    account = desk.account(item.request.account)
+    events = await _read_again(desk, account, item.request, is_vouched=by is not None)
+    if events is None:
+        return False
+    now = desk.clock.now()
+    origin = arrivals.Origin(item.id, item.request)
+
+    def act(tx: Tx) -> None:
+        for event in events:
+            if isinstance(event, model.InboundMessage):
+                received_at = item.request.received_at
+                event = replace(event, sent_at=min(event.sent_at or received_at, received_at))  # noqa: PLW2901
+            arrivals.take(tx, desk, account, event, origin, now)
+        raw.settle(tx, item, "processed", None, SYSTEM if by is None else actor(by), now)
+        _clear_if_last(tx, item, SYSTEM, now)
+
+    await desk.store.write(act)
+    return True
+
+
+async def _read_again(
+    desk: Desk, account: model.Account, request: ports.RawRequest, *, is_vouched: bool
+) -> Sequence[model.InboundEvent] | None:
+    """Return what a request holds, None where it still cannot be trusted or read in full."""
+    connector = desk.connectors[account.name]
+    if not hasattr(connector, "parse"):
+        raise errors.NotFound("this account has nothing to read again")
+    try:
+        if not is_vouched and hasattr(connector, "verify"):
+            cast("ports.WebhookConnector", connector).verify(request)
+        events = await arrivals.read(desk, cast("ports.Reader", connector), request)
+    except (errors.SignatureError, errors.PayloadError):
+        return None
+    except Exception:  # noqa: BLE001
+        _log.exception("parse_failed", account=account.name)
+        return None
+    is_whole = all(
+        not isinstance(event, model.Unreadable) and desk.at(account, event.destination) is not None for event in events
+    )
+    return events if is_whole else None
+
+
+async def dismiss(desk: Desk, raw_id: int, by: model.Person, reason: str) -> None:
+    """Take an item out of quarantine unread, with the reason."""
+    require(by, *WORKERS)
+    reason = privacy.mask(plain.one_line(reason, 200))
+    now = desk.clock.now()
+
+    def act(tx: Tx) -> None:
+        item = raw.get(tx, raw_id)
+        if item.office_id != by.office_id or item.state != "quarantined":
+            raise errors.NotFound("no such item in quarantine")
+        raw.settle(tx, item, "dismissed", reason, actor(by), now)
+        _clear_if_last(tx, item, actor(by), now)
+
+    await desk.store.write(act)
+
+
+def _clear_if_last(tx: Tx, item: raw.RawItem, by: str, now: datetime) -> None:
+    account = item.request.account
+    if raw.count_quarantined(tx, item.office_id, account) == 0:
+        alarms.clear(tx, item.office_id, f"quarantine:{account}", now, by)
