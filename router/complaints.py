@@ -6,7 +6,7 @@ from datetime import datetime
 
 from core import errors, ids, model, privacy
 from core import text as plain
-from router import acknowledge, escalation, texts
+from router import acknowledge, citizens, escalation, texts
 from router.assignment import lock_own
 from router.desk import WORKERS, Desk, actor, require
 from storage import alarms, audit, complaints, contacts, deadlines, listing, messages, people, raw
@@ -23,6 +23,7 @@ RawItem = raw.RawItem
 SETTLED_BY_PEOPLE = frozenset(
     {
         model.AlarmKind.MEDIA_FAILED,
+        model.AlarmKind.VIRUS,
         model.AlarmKind.IMPOSSIBLE_DEADLINE,
         model.AlarmKind.ACKNOWLEDGEMENT_FAILED,
         model.AlarmKind.NOTICE_FAILED,
@@ -53,6 +54,8 @@ class Details:
     others: Sequence[model.Complaint]
     names: dict[str, str]
     answer_frame: tuple[str, str]
+    ways: Sequence[citizens.Way]
+    proposals: Sequence[citizens.Proposal]
 
 
 async def page(
@@ -102,26 +105,32 @@ async def details(desk: Desk, person: model.Person, number: ids.Number) -> Detai
 
     def act(tx: Tx) -> Details:
         complaint = complaints.by_number(tx, person.office_id, number)
-        known = contacts.get(tx, complaint.contact_id)
+        ways = citizens.ways(tx, desk, complaint)
+        known = contacts.get(tx, complaint.reply_contact_id)
         account = desk.account_of(complaint)
-        window = account.capabilities.reply_window
-        last = known.contact.last_inbound_at
         given = acknowledge.variables(office, complaint, known.contact.name)
         return Details(
             complaint=complaint, account=account, contact_name=known.contact.name,
             contact_address=privacy.mask_address(known.contact.address),
             reply_address=known.reply_address,
-            window_closes_at=last + window if window is not None and last is not None else None,
+            window_closes_at=ways[0].closes_at,
             has_opted_out=known.contact.opted_out_at is not None,
             assignee=None if complaint.assignee_id is None else people.get(tx, complaint.assignee_id),
             timeline=messages.timeline(tx, complaint.id), clocks=deadlines.of_complaint(tx, complaint.id),
             alarms=alarms.of_complaint(tx, complaint.id), history=audit.of_chain(tx, complaint.office_id, complaint.id),
-            others=[c for c in complaints.of_contact(tx, complaint.contact_id) if c.id != complaint.id],
+            others=_others(tx, complaint, ways),
             names={f"person:{p.id}": p.name for p in people.all_(tx, person.office_id)},
             answer_frame=texts.answer_frame(account.capabilities.text_form, given),
+            ways=ways, proposals=citizens.proposals(tx, desk, complaint),
         )  # fmt: skip
 
     return await desk.store.read(act)
+
+
+def _others(tx: Tx, complaint: model.Complaint, ways: Sequence[citizens.Way]) -> list[model.Complaint]:
+    """Return the citizen's other complaints, whichever way they came, newest first."""
+    found = {c.id: c for way in ways for c in complaints.of_contact(tx, way.contact_id) if c.id != complaint.id}
+    return sorted(found.values(), key=lambda c: c.id, reverse=True)
 
 
 async def close(

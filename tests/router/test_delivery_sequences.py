@@ -25,7 +25,8 @@ from connectors import whatsapp
 from core import errors, model, ports
 from router import answers, delivery, intake, receipts, resending
 from router.desk import Desk
-from storage import dialect, outbox, people, schema, tables
+from storage import outbox, people, schema, tables
+from storage.dialect import embedded
 from storage.files import FileStore
 from storage.store import Store
 from storage.vault import Vault
@@ -66,7 +67,9 @@ class Deliveries(RuleBasedStateMachine):
         shutil.copy(self.template, place / "aduan.db")
         configured = config.read(TomlFile("test", _OFFICE, place, {}))
         self.desk = Desk(
-            store=Store(dialect.SQLite(place / "aduan.db"), Vault((b"k" * 32,)), SimpleNamespace(now=lambda: self.now)),
+            store=Store(
+                embedded.SQLite(place / "aduan.db"), Vault((b"k" * 32,)), SimpleNamespace(now=lambda: self.now)
+            ),
             files=FileStore(place / "files"),
             offices=wiring.offices(configured),
             accounts={"wa": model.Account("wa", "whatsapp", "contoh", whatsapp.CAPABILITIES)},
@@ -175,7 +178,7 @@ class Deliveries(RuleBasedStateMachine):
 
 def test_any_sequence_of_events_sends_once_in_order_and_never_moves_back(tmp_path):
     Deliveries.template = tmp_path / "template.db"
-    schema.migrate(dialect.SQLite(Deliveries.template))
+    schema.migrate(embedded.SQLite(Deliveries.template))
     run_state_machine_as_test(
         Deliveries,
         settings=settings(
