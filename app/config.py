@@ -39,8 +39,63 @@ channel = "sms"
 office = "kota-contoh"
 
 [[account]]
+name = "surel"
+channel = "email"
+office = "kota-contoh"
+
+[[account]]
+name = "facebook"
+channel = "messenger"
+office = "kota-contoh"
+
+[[account]]
+name = "facebook-komentar"
+channel = "facebook_comments"
+office = "kota-contoh"
+
+[[account]]
+name = "instagram"
+channel = "instagram"
+office = "kota-contoh"
+
+[[account]]
+name = "instagram-komentar"
+channel = "instagram_comments"
+office = "kota-contoh"
+
+[[account]]
 name = "formulir"
 channel = "webform"
+office = "kota-contoh"
+
+[[account]]
+name = "obrolan"
+channel = "webchat"
+office = "kota-contoh"
+
+[[account]]
+name = "loket"
+channel = "walk_in"
+office = "kota-contoh"
+
+[[account]]
+name = "telepon"
+channel = "phone"
+office = "kota-contoh"
+
+[[account]]
+name = "faksimile"
+channel = "fax"
+office = "kota-contoh"
+
+[[account]]
+name = "surat"
+channel = "letter"
+office = "kota-contoh"
+
+[[account]]
+name = "kotak-saran"
+channel = "suggestion_box"
 office = "kota-contoh"
 """
 
@@ -65,6 +120,7 @@ class Storage(pydantic.BaseModel):
 
     url: values.DatabaseUrl = Field("sqlite:///data/aduan.db", repr=False)
     files_dir: values.FilePath = Path("data/files")
+    clamav: values.ScannerAddress | None = None
     raw_retention_days: Annotated[values.Whole, Field(ge=1)] = 90
     secret_keys: tuple[SecretStr, ...] = ()
 

@@ -6,7 +6,9 @@ from typing import Any
 
 from pydantic import BaseModel
 
-from connectors import sms, webform, whatsapp
+from connectors import counter, sms, webchat, webform, whatsapp
+from connectors.mail import connector as email
+from connectors.meta import facebook_comments, instagram, instagram_comments, messenger
 from core import model, ports
 
 
@@ -26,5 +28,19 @@ class Entry:
 CHANNELS: Mapping[str, Entry] = {
     whatsapp.CHANNEL: Entry(whatsapp.Settings, whatsapp.CAPABILITIES, whatsapp.create),
     sms.CHANNEL: Entry(sms.Settings, sms.CAPABILITIES, sms.create),
+    messenger.CHANNEL: Entry(messenger.Settings, messenger.CAPABILITIES, messenger.create),
+    facebook_comments.CHANNEL: Entry(
+        facebook_comments.Settings, facebook_comments.CAPABILITIES, facebook_comments.create
+    ),
+    instagram.CHANNEL: Entry(instagram.Settings, instagram.CAPABILITIES, instagram.create),
+    instagram_comments.CHANNEL: Entry(
+        instagram_comments.Settings, instagram_comments.CAPABILITIES, instagram_comments.create
+    ),
+    email.CHANNEL: Entry(email.Settings, email.CAPABILITIES, email.create),
     webform.CHANNEL: Entry(webform.Settings, webform.CAPABILITIES, webform.create),
+    webchat.CHANNEL: Entry(webchat.Settings, webchat.CAPABILITIES, webchat.create),
+    **{
+        channel: Entry(counter.Settings, kind.capabilities, counter.factory(channel))
+        for channel, kind in counter.KINDS.items()
+    },
 }

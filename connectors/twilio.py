@@ -82,7 +82,7 @@ class Connector:
     """A channel by one Twilio account: core.ports' WebhookConnector, Sender, CatchUp, MediaSource and Reachable.
 
     `scheme` is how the channel's addresses begin (`whatsapp:`, or nothing); `content` gives the part of a create that
-    the channel words, and may raise ReplyWindowClosed.
+    the channel words, and may raise ReplyWindowClosed. `may_write_first`: also to who has not written to us by it.
     """
 
     def __init__(
@@ -95,12 +95,14 @@ class Connector:
         *,
         scheme: str,
         content: Content,
+        may_write_first: bool = True,
     ) -> None:
         self.channel = channel
         self.capabilities = capabilities
         self._settings = settings
         self._scheme = scheme
         self._content = content
+        self._may_write_first = may_write_first
         self._status_url = f"{public_url.rstrip('/')}/hooks/{account_name}/status?ob="
         tokens = [token.get_secret_value() for token in settings.auth_tokens]
         self._signatures = twilio_forms.Signatures(tokens, settings.account_sid, public_url)
@@ -148,6 +150,10 @@ class Connector:
         if not isinstance(sent.sid, str) or not sent.sid:
             raise errors.UncertainSendError("Twilio's answer names no message")
         return model.Sent(sent.sid)
+
+    def address_of(self, left: str) -> str | None:
+        """Return the address of a telephone number (+62...) left elsewhere, None for anything else."""
+        return self._scheme + left if self._may_write_first and left.startswith("+") else None
 
     async def catch_up(self, since: datetime) -> AsyncIterator[model.InboundMessage]:
         """Yield every message received since `since` (aware UTC); TransientSendError on failure.

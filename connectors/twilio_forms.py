@@ -22,7 +22,7 @@ _MAX_DETAIL = 500
 
 _PROVIDER_ID = re.compile(r"[A-Za-z0-9_\-]{1,64}")
 _PHONE = re.compile(r"\+[1-9]\d{7,14}", re.ASCII)
-_ADDRESS = re.compile(r"[^\s\x00-\x1f\x7f-\x9f\ud800-\udfff]{1,256}")
+_ADDRESS = re.compile(r"[^\s\x00-\x1f\x7f-\x9f\u2028-\u202e\u2066-\u2069\ud800-\udfff]{1,256}")
 _REFERENCE = re.compile(r"[A-Za-z0-9._:\-]{1,64}")
 _DEGREES = re.compile(r"-?\d{1,3}(?:\.\d{1,20})?", re.ASCII)
 _MEDIA_URL = re.compile(r"MediaUrl(\d{1,3})", re.ASCII)
@@ -146,6 +146,7 @@ def read_event(target: str, form: "Form", words: Words) -> model.InboundEvent:
 
 def read_message(fields: Mapping[str, str], words: Words) -> model.InboundMessage:
     """Return the message that `fields` (first value of each name) describe, in whatever form it came."""
+    provider_id = _provider_id(fields)
     address = _address(fields)
     body = text.clean(fields.get("Body", ""))
     files = _files(fields)
@@ -153,7 +154,7 @@ def read_message(fields: Mapping[str, str], words: Words) -> model.InboundMessag
     if content is model.Content.BUTTON and not body.strip():
         body = details.get("button_text", "")
     return model.InboundMessage(
-        provider_id=_provider_id(fields),
+        provider_id=provider_id,
         address=address,
         identity=_match(_PHONE, address.rpartition(":")[2]),
         text=body,

@@ -4,13 +4,12 @@ Every form is a contact of its own, so that nobody reads another's complaint by 
 state is followed on the tracking page; an answer goes by the phone or e-mail the citizen gave, at an official's hand.
 """
 
-import re
-import uuid
 from collections.abc import Mapping, Sequence
 from datetime import datetime
 
 from pydantic import BaseModel, ConfigDict
 
+from connectors import normalise
 from core import errors, model, text
 
 CHANNEL = "webform"
@@ -24,16 +23,7 @@ CAPABILITIES = model.Capabilities(
 
 # The names of the form's fields. TRAP is hidden from people: only a machine fills it in.
 NAME, CONTACT, CATEGORY, TEXT, KEY, TRAP = "name", "contact", "category", "text", "key", "website"
-MAX_NAME, MAX_CONTACT, MAX_TEXT = 120, 254, CAPABILITIES.max_text.count
-
-# What is wrong with a field.
-REQUIRED, TOO_LONG, INVALID, FILLED = "required", "too_long", "invalid", "filled"
-
-_CATEGORY = re.compile(r"[a-z0-9_]{1,40}(?:\.[a-z0-9_]{1,40})?")
-_PHONE_GAP = re.compile(r"[\s.()\-]+")
-_PHONE = re.compile(r"(?:\+?62|0)([2-9]\d{7,11})", re.ASCII)
-_FOREIGN_PHONE = re.compile(r"\+[1-9]\d{7,14}", re.ASCII)
-_EMAIL = re.compile(r"[^\s@<>\",;:\\()\[\]]{1,64}@((?:[a-z0-9](?:[a-z0-9\-]{0,61}[a-z0-9])?\.){1,8}[a-z]{2,24})")
+MAX_TEXT = CAPABILITIES.max_text.count
 
 
 class Settings(BaseModel):
@@ -69,27 +59,21 @@ def parse_form(
     which makes a form sent twice one message. An unknown category is kept: it may have been removed while the citizen
     wrote. The contact becomes `reply_address`, a phone as +62..., an e-mail address with its domain in lower case.
     """
-    mistakes = {}
-    name = text.one_line(text.clean(fields.get(NAME, "")), MAX_NAME + 1)
-    if len(name) > MAX_NAME:
-        mistakes[NAME] = TOO_LONG
-    contact = text.clean(fields.get(CONTACT, "")).strip()
-    reply_address = _reply_address(contact)
-    if contact and reply_address is None:
-        mistakes[CONTACT] = TOO_LONG if len(contact) > MAX_CONTACT else INVALID
-    category = fields.get(CATEGORY, "").strip()
-    if category and not _CATEGORY.fullmatch(category):
-        mistakes[CATEGORY] = INVALID
+    name, wrong_name = normalise.name(fields.get(NAME, ""))
+    reply_address, wrong_contact = normalise.contact(fields.get(CONTACT, ""))
+    category, wrong_category = normalise.category(fields.get(CATEGORY, ""))
+    found = {NAME: wrong_name, CONTACT: wrong_contact, CATEGORY: wrong_category}
+    mistakes = {field: wrong for field, wrong in found.items() if wrong is not None}
     body = text.clean(fields.get(TEXT, "")).strip()
     if not body:
-        mistakes[TEXT] = REQUIRED
+        mistakes[TEXT] = normalise.REQUIRED
     elif len(body) > MAX_TEXT:
-        mistakes[TEXT] = TOO_LONG
-    key = _key(fields.get(KEY, ""))
+        mistakes[TEXT] = normalise.TOO_LONG
+    key = normalise.key(fields.get(KEY, ""))
     if key is None:
-        mistakes[KEY] = INVALID
+        mistakes[KEY] = normalise.INVALID
     if fields.get(TRAP):
-        mistakes[TRAP] = FILLED
+        mistakes[TRAP] = normalise.FILLED
     if mistakes or key is None:
         raise errors.FormMistakes(mistakes)
     return model.InboundMessage(
@@ -97,36 +81,8 @@ def parse_form(
         address=f"form:{key}",
         text=body,
         sent_at=received_at,
-        name=name or None,
+        name=name,
         files=tuple(files),
         reply_address=reply_address,
-        category=category or None,
+        category=category,
     )
-
-
-def normalise_phone(value: str) -> str | None:
-    """Return a phone number as +62..., or + and a foreign number; None when it is none.
-
-    Reads `0812-0000-1234`, `62812...`, `+62 812 ...` (the numbering plan gives 9 to 13 digits after the 0).
-    """
-    digits = _PHONE_GAP.sub("", value)
-    if match := _PHONE.fullmatch(digits):
-        return f"+62{match[1]}"
-    return digits if not digits.startswith("+62") and _FOREIGN_PHONE.fullmatch(digits) else None
-
-
-def _reply_address(contact: str) -> str | None:
-    if len(contact) > MAX_CONTACT:
-        return None
-    local, at, domain = contact.rpartition("@")
-    if not at:
-        return normalise_phone(contact)
-    address = f"{local}@{domain.lower()}"
-    return address if _EMAIL.fullmatch(address) else None
-
-
-def _key(value: str) -> str | None:
-    try:
-        return str(uuid.UUID(value.strip()))
-    except ValueError:
-        return None

@@ -56,6 +56,7 @@ def create(account_name: str, settings: Settings, public_url: str) -> twilio.Con
         public_url,
         scheme=SCHEME,
         content=lambda message: _content(message, settings.templates),
+        may_write_first=model.MessageKind.MISSED_NOTICE in settings.templates,
     )
 
 

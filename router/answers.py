@@ -50,7 +50,8 @@ async def answer(desk: Desk, person: model.Person, complaint_id: ids.ComplaintId
         known = contacts.get(tx, route.contact_id).contact
         given = acknowledge.variables(desk.offices.get(person.office_id), complaint, known.name)
         form = model.TextForm.CHAT if reply.private else account.capabilities.text_form
-        parts = plain.split(texts.answer(form, body, given), account.capabilities.max_text)
+        text = texts.answer(form, body, given)
+        parts = [_in_one_piece(account, text)] if reply.private else plain.split(text, account.capabilities.max_text)
         answers = None if reply.message_id is None else messages.incoming(tx, complaint.id, reply.message_id)
         for i, part in enumerate(parts):
             acknowledge.send(
@@ -61,6 +62,13 @@ async def answer(desk: Desk, person: model.Person, complaint_id: ids.ComplaintId
         answered(tx, locked, actor(person), now, {"parts": len(parts)})
 
     await desk.store.write(act)
+
+
+def _in_one_piece(account: model.Account, text: str) -> str:
+    limit = account.capabilities.max_private_text
+    if limit is not None and not plain.fits(text, limit):
+        raise errors.NotAllowed("Balasan pribadi terlalu panjang: hanya satu pesan pendek yang dapat dikirim.")
+    return text
 
 
 def _route(tx: Tx, complaint: model.Complaint, contact_id: ids.ContactId | None) -> acknowledge.Route:
@@ -114,13 +122,14 @@ async def hide(desk: Desk, person: model.Person, complaint_id: ids.ComplaintId, 
             return
         given = acknowledge.variables(desk.offices.get(person.office_id), complaint, None)
         way = acknowledge.Route(*route)
+        kind = model.MessageKind.PRIVACY_NOTICE
+        text = texts.render(kind, account.capabilities.text_form, given)
+        # The notice first: what is hidden cannot be answered everywhere.
+        acknowledge.send(tx, complaint, kind, text, given, f"privacy:{message_id}", now, answers=written, route=way)
         acknowledge.send(
             tx, complaint, model.MessageKind.HIDING, "", given, f"hide:{message_id}", now, author_id=person.id,
             answers=written, route=way,
         )  # fmt: skip
-        kind = model.MessageKind.PRIVACY_NOTICE
-        text = texts.render(kind, account.capabilities.text_form, given)
-        acknowledge.send(tx, complaint, kind, text, given, f"privacy:{message_id}", now, answers=written, route=way)
         alarms.clear(tx, complaint.office_id, f"public:{complaint_id}", now, actor(person))
         complaints.change(tx, locked, now, actor(person), "message_hidden", {"message": message_id})
 
@@ -166,13 +175,21 @@ def lock_to_work(tx: Tx, person: model.Person, complaint_id: ids.ComplaintId, no
     return locked
 
 
-def answered(tx: Tx, locked: complaints.Locked, by: str, now: datetime, facts: dict[str, object]) -> None:
-    """A person's substantive answer stops the response clocks and waits for the citizen."""
-    unmet = deadlines.unmet_of(tx, locked.complaint.id)
+def answered(
+    tx: Tx, locked: complaints.Locked, by: str, now: datetime, facts: dict[str, object],
+    given_at: datetime | None = None,
+) -> None:  # fmt: skip
+    """A person's substantive answer stops the response clocks and waits for the citizen.
+
+    `given_at`: when the citizen got it, None for now.
+    """
+    at, complaint = given_at or now, locked.complaint
+    unmet = deadlines.unmet_of(tx, complaint.id)
     for clock in unmet:
-        deadlines.met(tx, clock, now)
+        deadlines.met(tx, clock, at)
+    broken = [clock.deadline.due_at for clock in unmet if at > clock.deadline.due_at]
     for kind in (model.AlarmKind.DEADLINE_NEAR, model.AlarmKind.IMPOSSIBLE_DEADLINE, model.AlarmKind.BREACHED):
-        alarms.clear_for_complaint(tx, locked.complaint.office_id, locked.complaint.id, kind, now, by)
+        alarms.clear_for_complaint(tx, complaint.office_id, complaint.id, kind, now, by)
     complaints.change(
         tx,
         locked,
@@ -182,7 +199,8 @@ def answered(tx: Tx, locked: complaints.Locked, by: str, now: datetime, facts: d
         facts,
         state=model.ComplaintState.WAITING_CITIZEN,
         due_at=None,
-        answered_at=now if unmet else locked.complaint.answered_at or now,  # of what stopped the clocks
+        answered_at=at if unmet else complaint.answered_at or at,  # of what stopped the clocks
+        breached_at=complaint.breached_at or min(broken, default=None),  # perhaps before anybody noticed
         last_message_at=now,
         queue=model.Queue.ADMIN,
     )

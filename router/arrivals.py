@@ -59,7 +59,7 @@ def take(tx: Tx, desk: Desk, account: model.Account, event: model.InboundEvent, 
         case model.InboundMessage():
             registration.take(tx, desk, its, event, origin.raw_id, now)
         case model.DeliveryReceipt():
-            receipts.record(tx, its.name, event, now)
+            receipts.record(tx, its.name, event, now, desk.names_of(its.office_id))
         case model.Watermark():
             _watermark(tx, its, event, now)
         case model.Revision():
@@ -69,7 +69,7 @@ def take(tx: Tx, desk: Desk, account: model.Account, event: model.InboundEvent, 
         case model.Reaction():
             _reaction(tx, its, event)
         case model.ColleagueAnswer():
-            elsewhere.by_colleague(tx, its, event, now)
+            elsewhere.by_colleague(tx, desk, its, event, now)
         case model.Unreadable():
             quarantine(tx, its, replace(origin.request, body=event.body), f"payload: {event.reason}")
 

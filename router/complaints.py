@@ -274,18 +274,6 @@ async def quarantined(desk: Desk, person: model.Person) -> list[raw.RawItem]:
     return await desk.store.read(lambda tx: raw.quarantined(tx, person.office_id))
 
 
-async def file(desk: Desk, person: model.Person, file_id: int) -> model.Attachment:
-    """Return a stored attachment of the person's office; its bytes are `desk.files.get(sha256)`. NotFound."""
-
-    def act(tx: Tx) -> model.Attachment:
-        complaint_id, attachment = messages.get_file(tx, file_id)
-        if complaints.get(tx, complaint_id).office_id != person.office_id or attachment.state != "stored":
-            raise errors.NotFound("no such file")
-        return attachment
-
-    return await desk.store.read(act)
-
-
 @dataclass(frozen=True, slots=True)
 class Progress:
     """What a citizen sees of his complaint: no content."""

@@ -220,7 +220,8 @@ def _postponed(tx: Tx, sent: outbox.Sent, error: errors.TransientSendError, now:
     pause = min(_FIRST_PAUSE * 2 ** (min(sent.attempts, 12) - 1), _LONGEST_PAUSE)
     pause = max(pause * random.uniform(0.5, 1.5), error.retry_after or timedelta())  # noqa: S311
     outbox.settle(tx, sent, model.DeliveryState.QUEUED, now, next_at=now + pause, error=str(error), code=error.code)
-    if sent.attempts >= _TELL_AFTER:
+    # What hangs on one recipient (a full mailbox), or what we were asked to wait for, is no fault of the account.
+    if sent.attempts >= _TELL_AFTER and error.refusal is None and error.retry_after is None:
         alarms.set_health(tx, sent.office_id, sent.account, error=str(error))
         alarms.raise_(
             tx,

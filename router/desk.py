@@ -49,6 +49,10 @@ class Desk:
             a.name for a in self.accounts.values() if a.channel == account.channel and a.office_id == account.office_id
         ]
 
+    def names_of(self, office_id: str) -> list[str]:
+        """Return the names of an office's accounts."""
+        return [account.name for account in self.accounts.values() if account.office_id == office_id]
+
     def account_of(self, complaint: model.Complaint) -> model.Account:
         """Return the account by which a complaint's citizen wrote last, and is answered."""
         return self.known_account(complaint.reply_account, complaint.channel, complaint.office_id)

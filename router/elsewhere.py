@@ -1,57 +1,29 @@
-"""Answers that did not go by us: told at the counter, or written by a colleague in the provider's own page."""
+"""Answers that did not go by us: written by a colleague in the provider's own page."""
 
 from datetime import datetime
 
-from core import errors, ids, model, ports, privacy
-from core import text as plain
+from core import ids, model, ports
 from router import answers, receipts, registration
-from router.desk import SYSTEM, WORKERS, Desk, actor, require
+from router.desk import SYSTEM, Desk
 from storage import contacts, messages, outbox, raw
 from storage.transaction import Tx
 
 
-async def record_elsewhere(
-    desk: Desk, person: model.Person, complaint_id: ids.ComplaintId, body: str, how: str, key: str
-) -> None:
-    """Record an answer that the citizen got by other means (`how`: telephone, counter, letter). It stops the clock."""
-    require(person, *WORKERS)
-    body = answers.checked(body)
-    how = privacy.mask(plain.one_line(how, 100))
-    if not how:
-        raise errors.NotAllowed("Sebutkan cara jawaban disampaikan.")
-    now = desk.clock.now()
-
-    def act(tx: Tx) -> None:
-        locked = answers.lock_to_work(tx, person, complaint_id, now)
-        if messages.is_known(tx, locked.complaint.account, f"elsewhere:{key}"):
-            return
-        messages.add(
-            tx,
-            office_id=person.office_id,
-            complaint_id=complaint_id,
-            account=locked.complaint.account,
-            kind=model.MessageKind.ANSWER,
-            text=body,
-            created_at=now,
-            author_id=person.id,
-            details={"how": how},
-            provider_id=f"elsewhere:{key}",
-        )
-        answers.answered(tx, locked, actor(person), now, {"how": how})
-
-    await desk.store.write(act)
-
-
-def by_colleague(tx: Tx, account: model.Account, event: model.ColleagueAnswer, now: datetime) -> bool:
+def by_colleague(tx: Tx, desk: Desk, account: model.Account, event: model.ColleagueAnswer, now: datetime) -> bool:
     """Put an answer that somebody of the office gave past us on the timeline; return whether it was one to record."""
     if messages.is_known(tx, account.name, event.provider_id):
         return False
-    if outbox.message_of(tx, account.name, event.provider_id) is not None:
-        receipts.record(tx, account.name, model.DeliveryReceipt(event.provider_id, model.DeliveryState.ACCEPTED), now)
-        return False
+    # An answer to a public message comes back where private ones are exchanged: at another account of the same owner.
+    for name in desk.names_of(account.office_id):
+        if outbox.message_of(tx, name, event.provider_id) is not None:
+            receipt = model.DeliveryReceipt(event.provider_id, model.DeliveryState.ACCEPTED)
+            receipts.record(tx, name, receipt, now)
+            return False
     contact = contacts.find(tx, account.name, event.address)
-    locked = None if contact is None else registration.lock_latest(tx, contact)
-    if contact is None or locked is None or not locked.complaint.state.is_open:
+    if contact is None or _is_ours_under_way(tx, contact.id, event, now):
+        return False
+    locked = registration.lock_latest(tx, contact)
+    if locked is None or not locked.complaint.state.is_open:
         return False
     complaint = locked.complaint
     message_id = messages.add(
@@ -69,6 +41,15 @@ def by_colleague(tx: Tx, account: model.Account, event: model.ColleagueAnswer, n
     return True
 
 
+def _is_ours_under_way(tx: Tx, contact_id: ids.ContactId, event: model.ColleagueAnswer, now: datetime) -> bool:
+    """Whether it is the echo of what we are just sending, which came without the reference we gave it."""
+    for sent, text in outbox.under_way(tx, contact_id):
+        if text == event.text:
+            receipts.apply(tx, sent, model.DeliveryReceipt(event.provider_id, model.DeliveryState.ACCEPTED), now)
+            return True
+    return False
+
+
 async def take_in_colleague(
     desk: Desk, account: model.Account, request: ports.RawRequest, event: model.ColleagueAnswer
 ) -> bool:
@@ -76,6 +57,6 @@ async def take_in_colleague(
 
     def act(tx: Tx) -> bool:
         raw.add(tx, account.office_id, "catch_up", request)
-        return by_colleague(tx, account, event, request.received_at)
+        return by_colleague(tx, desk, account, event, request.received_at)
 
     return await desk.store.write(act)

@@ -1,10 +1,11 @@
 """What is done once in a while: sealing the audit log, forgetting what is no longer needed."""
 
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 from core import ids
-from router.desk import Desk
-from storage import audit, outbox, people, raw
+from router import files
+from router.desk import SYSTEM, Desk
+from storage import alarms, audit, outbox, people, raw
 from storage.transaction import Tx
 
 _SEAL_BEHIND = timedelta(hours=1)  # longer than any transaction lasts
@@ -12,18 +13,27 @@ _EARLY_RECEIPTS = timedelta(days=3)
 
 
 async def tick(desk: Desk, raw_retention: timedelta) -> None:
-    """Seal yesterday's audit, remove old raw items, lapsed sessions, receipts of messages that were never ours."""
+    """Seal yesterday's audit; remove old raw items, lapsed sessions, receipts never ours, files nobody has."""
     now = desk.clock.now()
 
     def act(tx: Tx) -> None:
         for office in desk.offices:
             midnight = office.end_of_day(now) - timedelta(days=1)
             audit.seal(tx, office.id, now, min(midnight, now - _SEAL_BEHIND))
-        raw.purge(tx, ids.first_at(now - raw_retention))
+        _forget_raw(tx, now, now - raw_retention)
         people.purge_sessions(tx, now)
         outbox.purge_early(tx, now - _EARLY_RECEIPTS)
 
     await desk.store.write(act)
+    await files.sweep(desk)
+
+
+def _forget_raw(tx: Tx, now: datetime, before: datetime) -> None:
+    """Remove raw items that are too old, those in quarantine as well: what they were is left in the audit log."""
+    raw.purge(tx, ids.first_at(before))
+    for office_id, account in raw.purge_quarantined(tx, ids.first_at(before), SYSTEM, now):
+        if raw.count_quarantined(tx, office_id, account) == 0:
+            alarms.clear(tx, office_id, f"quarantine:{account}", now, SYSTEM)
 
 
 async def verify_audit(desk: Desk, office_id: str) -> list[str]:

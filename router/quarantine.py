@@ -45,8 +45,9 @@ async def waiting(desk: Desk, office_id: str) -> list[raw.RawItem]:
 async def replay(desk: Desk, raw_id: int, by: model.Person | None = None) -> bool:
     """Read a raw item again with today's connector; return whether it is settled now.
 
-    What failed its signature is verified again (tokens may have been mended), unless a person vouches for it. Its
-    clocks run from when it first reached us. NotFound for an item of another office.
+    What failed its signature is verified again (tokens may have been mended), unless a person vouches for it; what
+    waits for another reason was proven when it came, and may be one item of it alone. Its clocks run from when it
+    first reached us. NotFound for an item of another office.
     """
     item = await desk.store.read(lambda tx: raw.get(tx, raw_id))
     if by is not None:
@@ -54,7 +55,9 @@ async def replay(desk: Desk, raw_id: int, by: model.Person | None = None) -> boo
         if item.office_id != by.office_id:
             raise errors.NotFound("no such item")
     account = desk.account(item.request.account)
-    events = await _read_again(desk, account, item.request, is_vouched=by is not None)
+    events = await _read_again(
+        desk, account, item.request, is_vouched=by is not None or not (item.reason or "").startswith("signature")
+    )
     if events is None:
         return False
     now = desk.clock.now()

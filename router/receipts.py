@@ -1,5 +1,6 @@
 """What providers say of our messages, and what follows for the complaint when one did or did not arrive."""
 
+from collections.abc import Collection
 from datetime import datetime
 
 from core import errors, model
@@ -15,9 +16,12 @@ _ALARM = {
 _ARRIVED = (model.DeliveryState.ACCEPTED, model.DeliveryState.DELIVERED, model.DeliveryState.READ)
 
 
-def record(tx: Tx, account: str, receipt: model.DeliveryReceipt, now: datetime) -> None:
-    """Apply a receipt; one that overtook our own send is kept until that returns."""
-    sent = outbox.find(tx, account, receipt)
+def record(tx: Tx, account: str, receipt: model.DeliveryReceipt, now: datetime, others: Collection[str] = ()) -> None:
+    """Apply a receipt; one that overtook our own send is kept until that returns.
+
+    `others`: the accounts by which the message may have left, if not by this one.
+    """
+    sent = outbox.find(tx, account, receipt, others)
     if sent is None:
         outbox.keep_early(tx, account, receipt, now)
     else:

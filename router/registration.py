@@ -95,6 +95,8 @@ class _Arrival:
         return None
 
     def _takes_part(self, complaint: model.Complaint) -> bool:
+        if self.account.capabilities.is_recorded:
+            return True  # an official wrote it down, and says where it belongs
         if messages.takes_part(self.tx, complaint, self.contact.id):
             return True
         citizen_id = self.contact.citizen_id
@@ -127,6 +129,7 @@ class _Arrival:
         )  # fmt: skip
         facts = {
             "account": account.name, "due_at": deadline.due_at.isoformat(), "rule": deadline.clock, "raw": self.raw_id,
+            "entered_at": None if self.by == SYSTEM else now.isoformat(),
         }  # fmt: skip
         complaints.add(tx, complaint, now + self.office.burst_window, self.by, facts)
         self._add_message(complaint)
@@ -143,7 +146,8 @@ class _Arrival:
         tx, now, inbound, complaint = self.tx, self.now, self.inbound, locked.complaint
         message_id = self._add_message(complaint)
         columns: dict[str, object] = {"last_message_at": now, "preview": _preview(inbound)}
-        if self.contact.is_latest and complaint.reply_contact_id != self.contact.id:
+        answerable = self.account.capabilities.answerable
+        if answerable and self.contact.is_latest and complaint.reply_contact_id != self.contact.id:
             columns |= {"reply_account": self.account.name, "reply_contact_id": self.contact.id}
         was_closed = not complaint.state.is_open
         if (
@@ -185,7 +189,7 @@ class _Arrival:
 
     def _add_message(self, complaint: model.Complaint) -> ids.MessageId:
         tx, inbound, account = self.tx, self.inbound, self.account
-        details = dict(inbound.details)
+        details = {name: privacy.seal_points(value)[0] for name, value in inbound.details.items()}
         if inbound.number is not None and inbound.number != complaint.number:
             details["names"] = str(inbound.number)  # for the admin: a complaint in which its author takes no part
         withdrawn_at = None

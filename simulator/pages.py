@@ -17,7 +17,7 @@ from simulator.twilio import TwilioStandIn
 
 STREAM_PAUSE_SECONDS = 15
 SETTLE_SECONDS = 2
-_HEADERS = {
+HEADERS = {
     "Content-Security-Policy": "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; "
     "connect-src 'self'; form-action 'self'; base-uri 'none'; frame-ancestors 'none'",
     "X-Content-Type-Options": "nosniff",
@@ -47,10 +47,18 @@ def subapp(
     office: str,
     zone: tzinfo,
     prefix: str = "/simulator",
+    places: Sequence[tuple[str, str]] = (),
     inbox: str = "/inbox",
 ) -> web.Application:
-    """Return the page as an application to be mounted at `prefix`; times are shown in `zone`."""
-    return _Pages(stand_in, accounts, office=office, zone=zone, prefix=prefix, inbox=inbox).application()
+    """Return the page as an application to be mounted at `prefix`; `places`: all such pages, by name."""
+    environment = jinja2.Environment(
+        loader=jinja2.PackageLoader("simulator"), autoescape=True, undefined=jinja2.StrictUndefined
+    )
+    environment.globals |= {
+        "office": office, "prefix": prefix, "places": places, "inbox": inbox, "accounts": list(accounts)
+    }  # fmt: skip
+    environment.filters["dial"] = phone.dial
+    return _Pages(stand_in, accounts, environment.get_template("phone.html"), zone, prefix).application()
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,26 +82,19 @@ class _Pages:
         self,
         stand_in: TwilioStandIn,
         accounts: Sequence[SimulatedAccount],
-        *,
-        office: str,
+        template: jinja2.Template,
         zone: tzinfo,
         prefix: str,
-        inbox: str,
     ) -> None:
         self._stand_in = stand_in
         self._accounts = {account.name: account for account in accounts}
-        self._prefix = prefix
+        self._template = template
         self._zone = zone
+        self._prefix = prefix
         self._closing = asyncio.Event()
-        environment = jinja2.Environment(
-            loader=jinja2.PackageLoader("simulator"), autoescape=True, undefined=jinja2.StrictUndefined
-        )
-        environment.globals |= {"office": office, "prefix": prefix, "inbox": inbox, "accounts": list(accounts)}
-        environment.filters["dial"] = phone.dial
-        self._template = environment.get_template("phone.html")
 
     def application(self) -> web.Application:
-        application = web.Application(middlewares=[_with_headers])
+        application = web.Application(middlewares=[with_headers])
         application.router.add_get("", self._show)
         application.router.add_get("/", self._show)
         application.router.add_post("/kirim", self._send)
@@ -133,7 +134,7 @@ class _Pages:
         return web.Response(text=page, content_type="text/html")
 
     async def _send(self, request: web.Request) -> web.Response:
-        _require_same_origin(request)
+        require_same_origin(request)
         form = await phone.read_form(request)
         place = self._place(form.fields)
         problem = form.problem or phone.problem_of(form, place.account.is_whatsapp)
@@ -152,7 +153,7 @@ class _Pages:
         raise self._back(place, **({"galat": problem} if problem else {}))
 
     async def _switch(self, request: web.Request) -> web.Response:
-        _require_same_origin(request)
+        require_same_origin(request)
         form = await phone.read_form(request)
         place = self._place(form.fields)
         await switches.turn(
@@ -165,7 +166,7 @@ class _Pages:
 
     async def _stream(self, request: web.Request) -> web.StreamResponse:
         """Tell the page that something changed, by server-sent events; it then fetches itself."""
-        response = web.StreamResponse(headers={"Content-Type": "text/event-stream", **_HEADERS})
+        response = web.StreamResponse(headers={"Content-Type": "text/event-stream", **HEADERS})
         await response.prepare(request)
         seen = self._stand_in.version
 
@@ -196,17 +197,17 @@ class _Pages:
 
 
 @web.middleware
-async def _with_headers(
+async def with_headers(
     request: web.Request, handler: Callable[[web.Request], Awaitable[web.StreamResponse]]
 ) -> web.StreamResponse:
     response = await handler(request)
     if not response.prepared:
-        for name, value in _HEADERS.items():
+        for name, value in HEADERS.items():
             response.headers.setdefault(name, value)
     return response
 
 
-def _require_same_origin(request: web.Request) -> None:
+def require_same_origin(request: web.Request) -> None:
     """Refuse a form that another site made the browser send; a browser says by itself where a form comes from."""
     site = request.headers.get("Sec-Fetch-Site")
     origin = request.headers.get("Origin", "")

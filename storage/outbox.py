@@ -2,7 +2,7 @@
 
 import json
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -80,6 +80,15 @@ _UNREAD = (
         ),
         _t.c.contact_id == sa.bindparam("contact_id"),
         among(_t.c.state, "accepted", "delivered"),
+    )
+    .with_for_update()
+)
+_UNDER_WAY = (
+    sa.select(_t)
+    .where(
+        _t.c.contact_id == sa.bindparam("contact_id"),
+        among(_t.c.state, "queued", "sending"),  # the partial index
+        among(_t.c.state, "sending"),
     )
     .with_for_update()
 )
@@ -227,8 +236,10 @@ def get(tx: Tx, outbox_id: ids.OutboxId) -> Sent:
     return _sent(row)
 
 
-def find(tx: Tx, account: str, receipt: model.DeliveryReceipt) -> Sent | None:
+def find(tx: Tx, account: str, receipt: model.DeliveryReceipt, others: Collection[str] = ()) -> Sent | None:
     """Return the entry a receipt speaks of, locked; None while our own send has not returned.
+
+    It left by `account`, or as its reference says by one of `others`.
 
     The reference leads to the entry when the provider's id does not yet, but only for the attempt it was made in:
     a late word about an earlier attempt must not settle this one.
@@ -240,7 +251,7 @@ def find(tx: Tx, account: str, receipt: model.DeliveryReceipt) -> Sent | None:
             return None
         row = tx.one(_BY_ID, id=int(match[1]))
         if row is not None and (
-            row.account != account
+            (row.account != account and row.account not in others)
             or row.attempts != int(match[2])
             # The same id: our own send was recorded while we waited for the row.
             or row.provider_id not in (None, receipt.provider_id)
@@ -252,6 +263,11 @@ def find(tx: Tx, account: str, receipt: model.DeliveryReceipt) -> Sent | None:
 def unread(tx: Tx, complaint_id: ids.ComplaintId, contact_id: ids.ContactId, until: datetime) -> list[Sent]:
     """Return and lock what left for a contact before `until`, and of which nothing says yet that he read it."""
     return [_sent(row) for row in tx.all(_UNREAD, complaint_id=complaint_id, contact_id=contact_id, until=until)]
+
+
+def under_way(tx: Tx, contact_id: ids.ContactId) -> list[tuple[Sent, str]]:
+    """Return and lock what is being sent to a contact just now, each with its text."""
+    return [(_sent(row), _payload(tx, row)["text"]) for row in tx.all(_UNDER_WAY, contact_id=contact_id)]
 
 
 def message_of(tx: Tx, account: str, provider_id: str) -> ids.MessageId | None:
@@ -321,7 +337,7 @@ def _place(outbox_id: int, contact_id: int) -> str:
 
 
 def _entry(tx: Tx, row: Any) -> model.OutboxEntry:
-    payload = json.loads(tx.vault.open(row.sealed, _place(row.id, row.contact_id)))
+    payload = _payload(tx, row)
     contact = tx.one(_CONTACT, id=row.contact_id)
     return model.OutboxEntry(
         id=ids.OutboxId(row.id), office_id=row.office_id, account=row.account, contact_id=ids.ContactId(row.contact_id),
@@ -334,6 +350,10 @@ def _entry(tx: Tx, row: Any) -> model.OutboxEntry:
         answers=_answered(payload.get("answers")), private=payload.get("private", False),
         files=tuple((sha256, name, kind) for sha256, name, kind in payload.get("files", ())),
     )  # fmt: skip
+
+
+def _payload(tx: Tx, row: Any) -> dict[str, Any]:
+    return json.loads(tx.vault.open(row.sealed, _place(row.id, row.contact_id)))  # type: ignore[no-any-return]
 
 
 def _answered(packed: list[Any] | None) -> model.Answered | None:

@@ -1,4 +1,4 @@
-"""What all tests share: a real PostgreSQL, and the rule that nothing is skipped where everything can be installed."""
+"""What all tests share: a real PostgreSQL and Dovecot, and the rule that nothing is skipped where all can be had."""
 
 import os
 import secrets
@@ -12,6 +12,8 @@ from pathlib import Path
 
 import psycopg
 import pytest
+
+from tests.dovecot import Dovecot
 
 
 @pytest.hookimpl(wrapper=True)
@@ -147,3 +149,27 @@ def database_url(request, tmp_path: Path) -> str:
     if request.param == "sqlite":
         return f"sqlite:///{tmp_path}/aduan.db"
     return request.getfixturevalue("postgresql_url")
+
+
+def _installed_dovecot() -> Dovecot:
+    if shutil.which("dovecot") is None:
+        pytest.skip("Dovecot is not installed")
+    server = Dovecot()
+    server.start()
+    return server
+
+
+@pytest.fixture(scope="session")
+def dovecot() -> Iterator[Dovecot]:
+    """The mail server that tests share, each with a user of its own. Skips where it is not installed."""
+    server = _installed_dovecot()
+    yield server
+    server.remove()
+
+
+@pytest.fixture
+def own_dovecot() -> Iterator[Dovecot]:
+    """A mail server for one test alone, which may stop and start it."""
+    server = _installed_dovecot()
+    yield server
+    server.remove()

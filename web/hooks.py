@@ -16,7 +16,11 @@ _MOST_UNPROVEN = 64 * 1024  # bytes; what providers send is far smaller, and wha
 def routes() -> list[web.RouteDef]:
     """Return the routes; what one address may put into quarantine is limited, what is proven never is."""
     hooks = _Hooks(Limit(burst=300, every=timedelta(seconds=2)))
-    return [web.post("/hooks/{account}", hooks.receive), web.post("/hooks/{account}/status", hooks.receive)]
+    return [
+        web.post("/hooks/{account}", hooks.receive),
+        web.post("/hooks/{account}/status", hooks.receive),
+        web.get("/hooks/{account}", hooks.shake_hands, allow_head=False),
+    ]
 
 
 class _Hooks:
@@ -39,6 +43,18 @@ class _Hooks:
             return web.Response(status=403)
         content_type, body = cast("ports.WebhookConnector", desk.connectors[raw.account]).reply()
         return web.Response(body=body.encode(), content_type=content_type)
+
+    async def shake_hands(self, request: web.Request) -> web.Response:
+        """Answer a provider that asks whether the webhook is ours; 403 when it does not know our secret."""
+        connector = request.app[DESK].connectors.get(request.match_info["account"])
+        if not hasattr(connector, "answer_handshake"):
+            raise errors.NotFound("nobody asks this account")
+        try:
+            answer = cast("ports.Handshake", connector).answer_handshake(request.query)
+        except errors.SignatureError:
+            return web.Response(status=403)
+        # What is asked stands in the answer: never as a page.
+        return web.Response(text=answer, content_type="text/plain")
 
     def _may_be_kept(self, request: web.Request, raw: ports.RawRequest) -> bool:
         size = len(raw.body) + len(raw.target) + sum(len(name) + len(value) for name, value in raw.headers.items())

@@ -4,6 +4,9 @@ The forms under tests/fixtures are written after Twilio's documentation of its f
 """
 
 import asyncio
+import hashlib
+import hmac
+import json
 from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -16,6 +19,7 @@ from multidict import MultiDict
 from twilio.request_validator import RequestValidator
 
 from connectors import registry, twilio
+from connectors.meta import account as meta_account
 from core import model, ports
 
 FIXTURES = Path(__file__).parents[1] / "fixtures"
@@ -158,3 +162,65 @@ async def storage() -> AsyncIterator[Provider]:
     yield it
     it.released.set()
     await runner.cleanup()
+
+
+META = {
+    "app_id": "200000000000001",
+    "app_secrets": ["rahasia-aplikasi"],
+    "verify_token": "kata-kunci",
+    "access_token": "token-halaman",
+}
+META_OWNERS = {
+    "messenger": {"page_id": "100000000000001"},
+    "facebook_comments": {"page_id": "100000000000001"},
+    "instagram": {"instagram_id": "17800000000000001"},
+    "instagram_comments": {"instagram_id": "17800000000000001"},
+}
+
+
+@pytest.fixture
+async def meta_connector() -> AsyncIterator[Callable[..., meta_account.Connector]]:
+    """Build connectors of Meta's channels by the registry, as the program does, and close them afterwards."""
+    made = []
+
+    def make(channel: str, **settings: object) -> meta_account.Connector:
+        entry = registry.CHANNELS[channel]
+        values = {**META, **META_OWNERS[channel], **settings}
+        made.append(entry.create(channel, entry.settings.model_validate(values), PUBLIC_URL))
+        return made[-1]
+
+    yield make
+    for each in made:
+        await each.close()
+
+
+@pytest.fixture
+def meta_request() -> Callable[..., ports.RawRequest]:
+    """Make the request as Meta would, signed over the very bytes of `body`."""
+
+    def make(body: bytes, *, secret: str = "rahasia-aplikasi") -> ports.RawRequest:
+        signature = "sha256=" + hmac.new(secret.encode(), body, hashlib.sha256).hexdigest()
+        return ports.RawRequest("meta", "/hooks/meta", {"x-hub-signature-256": signature}, body, NOW)
+
+    return make
+
+
+@pytest.fixture
+def meta_events(
+    meta_connector: Callable[..., meta_account.Connector], meta_request: Callable[..., ports.RawRequest]
+) -> Callable[[str, str], list[model.InboundEvent]]:
+    """Return what a recorded webhook says, proven and read by the connector of its folder's channel."""
+
+    def read(folder: str, name: str) -> list[model.InboundEvent]:
+        connector = meta_connector(folder)
+        request = meta_request((FIXTURES / folder / f"{name}.json").read_bytes())
+        connector.verify(request)
+        return list(connector.parse(request))
+
+    return read
+
+
+@pytest.fixture
+def recorded() -> Callable[[str, str], object]:
+    """Return a recorded webhook of Meta's as its JSON says it."""
+    return lambda folder, name: json.loads((FIXTURES / folder / f"{name}.json").read_bytes())

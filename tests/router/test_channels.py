@@ -6,8 +6,8 @@ from dataclasses import replace
 import pytest
 
 from core import errors, ids, model, ports
-from router import answers, arrivals, complaints, intake, quarantine
-from storage import alarms, contacts, raw
+from router import answers, arrivals, complaints, delivery, intake, quarantine
+from storage import alarms, contacts, outbox, raw
 
 NIK = "3575990101900001"
 PRIVATE = model.Capabilities(
@@ -202,6 +202,33 @@ async def test_the_echo_of_our_own_message_is_no_answer_of_a_colleague(office):
     assert (await details(office)).complaint.state is model.ComplaintState.NEW
 
 
+async def test_the_echo_of_a_private_reply_at_the_other_account_is_no_answer_of_a_colleague(office):
+    office.channels["komentar"].opens = (TO_PAGE, "psid-7")
+    await brings(office, said("k1", address="siti-umum", thread="kiriman-1"), account="komentar")
+    await office.deliver()
+    [sent] = await office.rows("outbox")
+    await brings(office, model.ColleagueAnswer(sent.provider_id, "psid-7", "gema", destination=TO_PAGE))
+    by_reference = model.DeliveryReceipt(
+        sent.provider_id, model.DeliveryState.DELIVERED, reference=f"{sent.id}.1", destination=TO_PAGE
+    )
+    await brings(office, by_reference)
+    assert (await details(office)).complaint.state is model.ComplaintState.NEW
+    assert (await office.rows("outbox"))[0].state == "delivered"
+
+
+async def test_an_echo_without_a_name_that_comes_before_our_send_returns_is_ours(office):
+    await brings(office, said("m1"))
+    await office.desk.store.write(outbox.claim, office.clock.at, office.clock.at + delivery.LEASE, 10)
+    [under_way] = await office.rows("outbox")
+    text = (await timeline(office))[1].text
+    shown = await office.desk.store.write(outbox.under_way, under_way.contact_id)
+    await brings(office, model.ColleagueAnswer("gema-1", "siti", shown[0][1]))
+    [found] = await office.rows("outbox")
+    assert (found.state, found.provider_id) == ("accepted", "gema-1")
+    assert (await details(office)).complaint.state is model.ComplaintState.NEW
+    assert text.startswith("Yth.")
+
+
 async def test_a_watermark_tells_of_everything_before_it_and_nothing_after(office):
     await brings(office, said("m1"))
     await office.deliver()
@@ -265,9 +292,9 @@ async def test_a_personal_number_in_public_raises_an_alarm_and_can_be_hidden_onc
     await office.deliver()
     sent = [m for m in office.channels["komentar"].sent if m.kind is not model.MessageKind.ACKNOWLEDGEMENT]
     assert [(m.kind, m.answers.provider_id) for m in sent] == [
-        (model.MessageKind.HIDING, "k1"), (model.MessageKind.PRIVACY_NOTICE, "k1"),
+        (model.MessageKind.PRIVACY_NOTICE, "k1"), (model.MessageKind.HIDING, "k1"),
     ]  # fmt: skip
-    assert "ADU" not in sent[1].text
+    assert "ADU" not in sent[0].text
     assert model.AlarmKind.PUBLIC_NUMBER not in await open_alarms(office)
     await brings(office, said("m1", f"NIK {NIK}"))
     assert model.AlarmKind.PUBLIC_NUMBER not in await open_alarms(office)  # what he told us alone is no alarm

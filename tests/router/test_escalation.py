@@ -8,7 +8,7 @@ import pytest
 import structlog
 
 from core import errors, model
-from router import answers, complaints, elsewhere, escalation, holidays
+from router import answers, complaints, counter, escalation, holidays
 from router.offices import FOLLOW_UP
 from storage import alarms, audit, deadlines
 
@@ -133,7 +133,9 @@ async def test_an_answer_in_time_keeps_the_promise_and_a_late_one_leaves_the_bre
     await world.arrives("belum jadi juga", sender="+6281200000009")
     late = await complaint(world)
     await tick_at(world, late.due_at)
-    await elsewhere.record_elsewhere(world.desk, world.admin, late.id, "Sudah dijelaskan.", "telepon", "k2")
+    await counter.record_answer(
+        world.desk, world.admin, late.id, "Sudah dijelaskan.", counter.Handover("telepon"), "k2"
+    )
     assert [clock.state for clock in await clocks(world)] == [model.DeadlineState.BREACHED, model.DeadlineState.MET]
     assert all(clock.met_at is not None for clock in await clocks(world))
     assert await open_alarms(world) == set()

@@ -17,7 +17,8 @@ from router import (
     assignment,
     catchup,
     complaints,
-    elsewhere,
+    counter,
+    files,
     housekeeping,
     intake,
     media,
@@ -125,7 +126,9 @@ async def test_auditors_change_nothing_and_other_offices_learn_nothing(world):
         "reassign": lambda who: assignment.reassign(world.desk, who, found.id, world.admin.id),
         "give_back": lambda who: assignment.give_back(world.desk, who, found.id),
         "answer": lambda who: answers.answer(world.desk, who, found.id, answers.Reply("x"), "k"),
-        "elsewhere": lambda who: elsewhere.record_elsewhere(world.desk, who, found.id, "x", "telepon", "k"),
+        "elsewhere": lambda who: counter.record_answer(
+            world.desk, who, found.id, "x", counter.Handover("telepon"), "k"
+        ),
         "note": lambda who: answers.note(world.desk, who, found.id, "x", "k"),
         "send_again": lambda who: resending.send_again(world.desk, who, sent),
         "mark_arrived": lambda who: resending.mark_arrived(world.desk, who, sent),
@@ -166,7 +169,9 @@ async def test_what_is_submitted_twice_counts_once(world):
 
     await twice(lambda: answers.note(world.desk, world.admin, number, "catatan", "k"))
     await twice(lambda: answers.answer(world.desk, world.admin, number, answers.Reply("Sudah jadi."), "k"))
-    await twice(lambda: elsewhere.record_elsewhere(world.desk, world.admin, number, "Dijelaskan.", "telepon", "k"))
+    await twice(
+        lambda: counter.record_answer(world.desk, world.admin, number, "Dijelaskan.", counter.Handover("telepon"), "k")
+    )
     kinds = [row.kind for row in await world.rows("message")]
     assert kinds.count(model.MessageKind.NOTE) == 1
     assert kinds.count(model.MessageKind.ANSWER) == 2
@@ -183,7 +188,7 @@ async def test_a_complaint_is_closed_as_solved_only_after_an_answer_and_then_tak
     for reason in (model.CloseReason.RESOLVED, model.CloseReason.NO_REPLY):
         with pytest.raises(errors.NotAllowed):
             await complaints.close(world.desk, admin, number, reason, tell=True)
-    await elsewhere.record_elsewhere(world.desk, admin, number, "Sudah dijelaskan di loket.", "loket", "k")
+    await counter.record_answer(world.desk, admin, number, "Sudah dijelaskan di loket.", counter.Handover("loket"), "k")
     with pytest.raises(errors.StaleDecision):
         await complaints.close(world.desk, world.people["kedua"], number, model.CloseReason.RESOLVED, tell=True)
     await asyncio.gather(
@@ -237,7 +242,7 @@ async def test_revealing_is_a_logged_act_and_no_personal_data_reaches_audit_alar
     shown = (await complaints.details(world.desk, admin, number)).timeline[0]
     await complaints.reveal(world.desk, admin, number, shown.id, f"cek NIK {nik}")
     await complaints.original(world.desk, admin, shown.raw_id)
-    await elsewhere.record_elsewhere(world.desk, admin, found.id, f"Untuk {nik}", f"telepon {phone}", "k")
+    await counter.record_answer(world.desk, admin, found.id, f"Untuk {nik}", counter.Handover(f"telepon {phone}"), "k")
     await complaints.close(world.desk, admin, found.id, model.CloseReason.RESOLVED, tell=True)
     await complaints.reopen(world.desk, admin, found.id, f"warga {phone} menelepon")
     with pytest.raises(errors.SignatureError):
@@ -444,12 +449,12 @@ async def test_a_file_is_asked_for_again_while_it_is_missing_and_kept_by_what_it
     one, two = await world.rows("attachment")
     assert (one.state, one.reason, one.media_type, one.size) == ("stored", None, "image/png", len(_PNG))
     assert (two.state, two.media_type) == ("stored", "application/octet-stream")
-    shown = await complaints.file(world.desk, world.people["auditor"], one.id)
+    shown = await files.look(world.desk, world.people["auditor"], one.id)
     assert world.desk.files.get(shown.sha256) == _PNG
     details = await complaints.details(world.desk, world.admin, ids.Number("ADU", 2026, 1))
     assert [file.id for file in details.timeline[0].attachments] == [one.id, two.id]
     with pytest.raises(errors.NotFound):
-        await complaints.file(world.desk, replace(world.admin, office_id="lain"), one.id)
+        await files.look(world.desk, replace(world.admin, office_id="lain"), one.id)
 
 
 class Archive:
