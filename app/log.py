@@ -33,8 +33,18 @@ _HIDDEN = frozenset(
         "token",
     }
 )
-# Libraries that log requests, tokens in URLs included, at INFO.
-_QUIET = ("aiohttp.access", "alembic", "apscheduler", "httpx", "httpcore", "telegram", "twilio.http_client", "urllib3")
+# Libraries that log requests, tokens in URLs included, at INFO, or whole mails below it.
+_QUIET = (
+    "aiohttp.access",
+    "alembic",
+    "apscheduler",
+    "httpx",
+    "httpcore",
+    "imapclient",
+    "telegram",
+    "twilio.http_client",
+    "urllib3",
+)
 
 _SECRET = re.compile(
     r"(?P<named>\b(?:access_token|auth_token|token|secret|password|passwd|pin|api_key)[\"']?\s*[=:]\s*[\"']?)[^\s\"'&,;)]+"

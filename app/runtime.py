@@ -74,12 +74,16 @@ async def opened(desk: Desk, *, serving: bool = True) -> AsyncIterator[Desk]:
 async def _working(configured: config.Config, desk: Desk) -> AsyncIterator[None]:
     worker = wiring.worker(desk)
     delivering = asyncio.create_task(worker.run())
+    listener = wiring.listener(configured, desk)
+    listening = asyncio.create_task(listener.run())
     metronome = wiring.metronome(configured, desk)
     metronome.start()
     try:
         yield
     finally:
         await metronome.stop()
+        listener.stop()
+        await listening
         worker.stop()
         await delivering
 

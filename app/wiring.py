@@ -1,6 +1,7 @@
 """Every object and who gets it."""
 
 from collections.abc import Mapping
+from dataclasses import replace
 from datetime import timedelta
 from typing import Any, NamedTuple
 from zoneinfo import ZoneInfo
@@ -10,12 +11,13 @@ from aiohttp import web
 from app import config, keys, training
 from connectors import registry
 from core import clock, errors, model, ports
-from router import assignment, catchup, delivery, escalation, holidays, housekeeping, media
+from router import assignment, catchup, conversation, delivery, escalation, holidays, housekeeping, media, polling
 from router.desk import Desk
 from router.offices import Office, Offices
 from sla.scheduler import Job, Metronome
 from storage import dialect, schema
 from storage.files import FileStore
+from storage.scanner import Scanner
 from storage.store import Store
 from storage.vault import Vault
 
@@ -50,12 +52,17 @@ def desk(configured: config.Config, credentials: Credentials) -> Desk:
     connected = connect(configured, credentials)
     return Desk(
         store=Store(database(configured), vault(configured), now),
-        files=FileStore(configured.storage.files_dir),
+        files=files(configured),
         offices=offices(configured),
         accounts=connected.accounts,
         connectors=connected.connectors,
         clock=now,
     )
+
+
+def files(configured: config.Config) -> FileStore:
+    address = configured.storage.clamav
+    return FileStore(configured.storage.files_dir, None if address is None else Scanner(address))
 
 
 class Connected(NamedTuple):
@@ -68,15 +75,17 @@ class Connected(NamedTuple):
 def connect(configured: config.Config, credentials: Credentials) -> Connected:
     """Make the connectors; a simulated account without credentials has none."""
     usable = [a for a in configured.accounts if not a.account.simulated or a.account.name in credentials]
-    return Connected(
-        {a.account.name: a.account for a in usable},
-        {
-            a.account.name: registry.CHANNELS[a.account.channel].create(
-                a.account.name, _settings(a, credentials), configured.server.public_url
-            )
-            for a in usable
-        },
-    )
+    connectors = {
+        a.account.name: registry.CHANNELS[a.account.channel].create(
+            a.account.name, _settings(a, credentials), configured.server.public_url
+        )
+        for a in usable
+    }
+    # What an account can do may hang on its settings: on a feature that the provider granted it, or did not.
+    accounts = {
+        a.account.name: replace(a.account, capabilities=connectors[a.account.name].capabilities) for a in usable
+    }
+    return Connected(accounts, connectors)
 
 
 def offices(configured: config.Config) -> Offices:
@@ -84,7 +93,8 @@ def offices(configured: config.Config) -> Offices:
 
 
 def website(configured: config.Config, at: Desk, simulator: web.Application | None) -> web.Application:
-    from web import application, auth, health, hooks, inbox, public  # noqa: PLC0415 - a worker needs none
+    from reports import complaint_form, receipt  # noqa: PLC0415 - a worker needs none
+    from web import application, auth, chat, counter, health, hooks, inbox, public  # noqa: PLC0415 - the same
 
     is_ground = training.is_ground(configured)
     settings = application.Settings(
@@ -92,10 +102,15 @@ def website(configured: config.Config, at: Desk, simulator: web.Application | No
         trusted_proxies=configured.server.trusted_proxies,
         metrics_from=configured.server.metrics_from,
         form_key=vault(configured).derived_key("form"),
+        file_key=vault(configured).derived_key("file"),
+        chat_key=vault(configured).derived_key("chat"),
         training=simulator is not None,
         training_people=[username for username, _, _ in training.PEOPLE] if simulator and is_ground else (),
     )
-    routes = [*hooks.routes(), *public.routes(), *inbox.routes, *health.routes()]
+    papers = counter.Printer(receipt.draw, complaint_form.filled, complaint_form.empty)
+    routes = [
+        *hooks.routes(), *public.routes(), *chat.routes(), *counter.routes(papers), *inbox.routes, *health.routes(),
+    ]  # fmt: skip
     app = application.create(at, settings, routes)
     if simulator is not None:
         app.add_subapp("/simulator", simulator)
@@ -114,6 +129,10 @@ def worker(at: Desk) -> delivery.DeliveryWorker:
     return delivery.DeliveryWorker(at)
 
 
+def listener(configured: config.Config, at: Desk) -> polling.Supervisor:
+    return polling.Supervisor(at, is_alone=configured.storage.sqlite_file is not None)
+
+
 def metronome(configured: config.Config, at: Desk) -> Metronome:
     """The ticks of a working process. Each claims its rows, so that several processes do no harm."""
     retention = timedelta(days=configured.storage.raw_retention_days)
@@ -124,6 +143,7 @@ def metronome(configured: config.Config, at: Desk) -> Metronome:
             Job("leases", lambda: _drop(delivery.sweep(at)), every(seconds=15)),
             Job("accounts", lambda: delivery.probe(at), every(seconds=30)),
             Job("files", lambda: _drop(media.tick(at)), every(seconds=2)),
+            Job("reminders", lambda: _drop(conversation.remind(at)), every(seconds=30)),
             Job("absences", lambda: _drop(assignment.release_absent(at)), every(minutes=1)),
             Job("catch_up", lambda: _drop(catchup.tick(at)), every(minutes=5), jitter=every(seconds=20)),
             Job("holidays", lambda: _drop(holidays.seed(at)), every(hours=12)),

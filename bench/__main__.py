@@ -1,4 +1,4 @@
-"""Measure and print: `python -m bench [intake] [lists] [process] [--quick]`."""
+"""Measure and print: `python -m bench [intake] [mail] [lists] [process] [--quick]`."""
 
 import argparse
 import json
@@ -11,14 +11,14 @@ from pathlib import Path
 
 import structlog
 
-from bench import intake, lists, process
+from bench import intake, lists, mail, process
 from bench.figures import Figure
 
 
 def main() -> int:
     """Run what is named, all of it by default; return 0 whatever the goals: a slow machine is no fault."""
     parser = argparse.ArgumentParser(prog="python -m bench", description=__doc__)
-    parser.add_argument("names", nargs="*", help="intake, lists, process; default: all")
+    parser.add_argument("names", nargs="*", help="intake, mail, lists, process; default: all")
     parser.add_argument(
         "--quick", action="store_true", help="one short round, a hundred thousand complaints for a million"
     )
@@ -27,6 +27,7 @@ def main() -> int:
     rounds = given.rounds or (1 if given.quick else 3)
     parts: dict[str, Callable[[Path], list[Figure]]] = {
         "intake": lambda place: intake.measure(place, rounds, 0.7 if given.quick else 1.5),
+        "mail": lambda place: mail.measure(place, 1000 if given.quick else 3000),
         "lists": lambda place: lists.measure(place, quick=given.quick),
         "process": lambda place: process.measure(place, rounds=rounds),
     }

@@ -70,7 +70,7 @@ def _round(served: service.Service, measured: Rounds, seconds: float) -> dict[in
         measured.add(f"{name} batch", outcome.count / max(1, after["begun"] - before["begun"]))
         return outcome
 
-    ask("warm-up", service.HOOK, _MANY, 10_000, seconds=0.5)
+    ask("warm-up", service.HOOK, _MANY, 20_000, seconds=2)
     batches = {}
     for connections in (_MANY, _FEW):
         ask(f"bare {connections}", service.BARE, connections, 64, repeat=True)

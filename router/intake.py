@@ -50,7 +50,7 @@ async def take_in(
 ) -> None:
     """Store a genuine request and all it holds; what cannot be read goes to quarantine.
 
-    `also` acts in the same transaction.     Raises only StorageUnavailable.
+    `also` acts in the same transaction. Raises only StorageUnavailable.
     """
     connector = cast("ports.Reader", desk.connectors[account.name])
     try:

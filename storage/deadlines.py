@@ -101,9 +101,11 @@ def warned(tx: Tx, clock: Clock, now: datetime) -> None:
 
 
 def met(tx: Tx, clock: Clock, at: datetime) -> None:
-    """The promise is kept, or a broken one at last answered: a breach stays a breach."""
-    state = clock.state if clock.state is model.DeadlineState.BREACHED else model.DeadlineState.MET
-    tx.run(_SET, id_is=clock.id, state=state, next_at=None, met_at=at, breached_at=clock.breached_at)
+    """The promise is kept, or a broken one at last answered: a breach stays a breach, noticed before or not."""
+    is_broken = clock.state is model.DeadlineState.BREACHED or at > clock.deadline.due_at
+    state = model.DeadlineState.BREACHED if is_broken else model.DeadlineState.MET
+    breached_at = clock.breached_at or (at if is_broken else None)
+    tx.run(_SET, id_is=clock.id, state=state, next_at=None, met_at=at, breached_at=breached_at)
 
 
 def resumed(tx: Tx, clock: Clock, now: datetime) -> None:

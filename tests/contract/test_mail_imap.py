@@ -7,8 +7,10 @@ import secrets
 from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 
 import pytest
+from aiohttp import web
 from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import ValidationError
@@ -246,6 +248,7 @@ class TestTheFirstLook:
             box.deliver("kini")
             await listening.count(3)
         assert taken.texts == ["lama", "baru", "kini"]
+        assert ["first=" in cursor for cursor in taken.cursors] == [True, False]
         assert [handover.BACKFILL in request.headers for request in taken.requests] == [True, False, False]
         assert abs(taken.requests[0].received_at - (now - timedelta(days=5))) < timedelta(seconds=2)
 
@@ -552,6 +555,88 @@ class TestSigningIn:
         await imap.Mailbox("surel", box.settings()).check()
         with pytest.raises(errors.AccountSuspended):
             await imap.Mailbox("surel", box.settings(password="salah")).check()
+
+
+class TestSigningInByToken:
+    """Dovecot asks our stand-in for the provider whether a token is good, and whose it is."""
+
+    @pytest.fixture
+    async def provider(self) -> AsyncIterator["TokenProvider"]:
+        provider = TokenProvider()
+        app = web.Application()
+        app.add_routes([web.post("/token", provider.give), web.get("/whose", provider.whose)])
+        runner = web.AppRunner(app, access_log=None)
+        await runner.setup()
+        await web.TCPSite(runner, "127.0.0.1", 0).start()
+        provider.url = f"http://127.0.0.1:{runner.addresses[0][1]}"
+        yield provider
+        await runner.cleanup()
+
+    @pytest.fixture
+    async def box(self, dovecot, provider: "TokenProvider", tmp_path: Path) -> AsyncIterator[Box]:  # noqa: ARG002 - skips
+        asking = tmp_path / "oauth.conf"
+        asking.write_text(
+            f"introspection_mode = auth\nintrospection_url = {provider.url}/whose\nusername_attribute = email\n"
+            "active_attribute = active\nactive_value = yes\n"
+        )
+        server = Dovecot(
+            "auth_mechanisms = xoauth2 oauthbearer\n"
+            f"passdb {{\n  driver = oauth2\n  mechanisms = xoauth2 oauthbearer\n  args = {asking}\n}}\n"
+        )
+        await asyncio.to_thread(server.start)
+        yield Box(server, provider.user)
+        await asyncio.to_thread(server.remove)
+
+    def access(self, provider: "TokenProvider", **more) -> dict[str, object]:
+        oauth = {"token_url": f"{provider.url}/token", "client_id": "aduan", "refresh_token": "segar"}
+        return {"password": None, "oauth": oauth, **more}
+
+    @pytest.mark.parametrize("mechanism", ["XOAUTH2", "OAUTHBEARER"])
+    async def test_opens_the_mailbox_and_fetches_a_token_once(self, box, provider, mechanism):
+        mailbox = imap.Mailbox("surel", box.settings(**self.access(provider, oauth_mechanism=mechanism)))
+        await mailbox.check()
+        await mailbox.check()
+        assert provider.given == 1
+
+    @pytest.mark.parametrize("mechanism", ["XOAUTH2", "OAUTHBEARER"])
+    async def test_that_is_not_good_any_more_suspends_and_is_not_used_again(self, box, provider, mechanism):
+        mailbox = imap.Mailbox("surel", box.settings(**self.access(provider, oauth_mechanism=mechanism)))
+        await mailbox.check()
+        provider.good.clear()
+        with pytest.raises(errors.AccountSuspended):
+            await mailbox.check()
+        await mailbox.check()
+        assert provider.given == 2
+
+    async def test_that_the_provider_refuses_suspends(self, box, provider):
+        provider.is_revoked = True
+        async with box.listening(**self.access(provider)) as listening:
+            error = await listening.ends()
+        assert isinstance(error, errors.AccountSuspended)
+        assert error.code == "invalid_grant"
+
+
+class TokenProvider:
+    """Gives tokens for the refresh token `segar`, and knows which of them are good."""
+
+    def __init__(self) -> None:
+        self.url = ""
+        self.user = f"u{secrets.token_hex(6)}"
+        self.good: set[str] = set()
+        self.given = 0
+        self.is_revoked = False
+
+    async def give(self, request: web.Request) -> web.Response:
+        form = await request.post()
+        if self.is_revoked or form["refresh_token"] != "segar":
+            return web.json_response({"error": "invalid_grant"}, status=400)
+        self.given += 1
+        self.good.add(token := secrets.token_urlsafe(20))
+        return web.json_response({"access_token": token, "expires_in": 3600})
+
+    async def whose(self, request: web.Request) -> web.Response:
+        is_good = request.headers.get("Authorization", "").removeprefix("Bearer ") in self.good
+        return web.json_response({"email": self.user, "active": "yes" if is_good else "no"})
 
 
 class TestSettings:
