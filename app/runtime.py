@@ -11,7 +11,7 @@ from typing import Any
 import structlog
 from aiohttp import web
 
-from app import config, simulation, training, wiring
+from app import config, training, wiring
 from core import clock, errors, model
 from router import holidays
 from router.desk import Desk
@@ -27,7 +27,7 @@ async def run(configured: config.Config, parts: Sequence[str], *, is_alone: bool
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, stopping.set)
     async with AsyncExitStack() as stack:
-        simulated = await simulation.start(stack, configured, clock.SystemClock()) if is_alone else None
+        simulated = await _simulated(stack, configured) if is_alone else None
         _require_credentials(configured, simulated)
         if is_alone:
             await asyncio.to_thread(wiring.prepare, configured)
@@ -102,6 +102,15 @@ async def _serving(configured: config.Config, desk: Desk, simulator: web.Applica
         yield
     finally:
         await runner.cleanup()
+
+
+async def _simulated(stack: AsyncExitStack, configured: config.Config) -> Any:
+    """Start the stand-ins that simulated accounts need; None when there are none."""
+    if not any(account.account.simulated for account in configured.accounts):
+        return None
+    from app import simulation  # noqa: PLC0415 - a real deployment has no use for stand-ins
+
+    return await simulation.start(stack, configured, clock.SystemClock())
 
 
 def _settle_memory() -> None:

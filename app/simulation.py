@@ -44,11 +44,9 @@ class Simulation:
     page: web.Application
 
 
-async def start(stack: AsyncExitStack, configured: config.Config, now: clock.Clock) -> Simulation | None:
-    """Start what the simulated accounts need, until `stack` closes; None when there are none."""
+async def start(stack: AsyncExitStack, configured: config.Config, now: clock.Clock) -> Simulation:
+    """Start what the simulated accounts need, until `stack` closes. There must be one."""
     simulated = [account for account in configured.accounts if account.account.simulated]
-    if not simulated:
-        return None
     office = next(o for o in configured.offices if o.id == simulated[0].account.office_id)
     ground = _Ground(stack, configured, office, now, simulated)
     await ground.open()

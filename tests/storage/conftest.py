@@ -49,6 +49,7 @@ class Book:
             reply_account=f"wa-{office_id}", reply_contact_id=contact_id,
         )  # fmt: skip
         complaint = replace(complaint, **columns)
+        complaint = replace(complaint, reply_account=complaint.account, reply_contact_id=complaint.contact_id)
         complaints.add(tx, complaint, self.now, "system", {})
         return complaint
 

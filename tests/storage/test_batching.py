@@ -47,7 +47,9 @@ def write(book):
 
 def receipt(tx, book, name):
     state = model.DeliveryState.READ
-    tx.add(tables.receipt, account="wa", provider_id=name, state=state, error_code=None, received_at=book.now)
+    tx.add(
+        tables.receipt, account="wa", provider_id=name, state=state, error_code=None, refusal=None, received_at=book.now
+    )
 
 
 @pytest.mark.parametrize("count", [1, 2, 3, 63, 64, 65, 200])

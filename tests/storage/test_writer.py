@@ -11,6 +11,7 @@ import sqlalchemy as sa
 
 from core import errors, model
 from storage import dialect, people, schema, tables
+from storage.dialect import embedded
 from storage.store import Store
 from storage.vault import Vault
 
@@ -229,7 +230,7 @@ async def test_a_cut_connection_costs_one_group_and_the_acts_committed_before_it
 
 
 async def test_a_full_disk_refuses_clearly_and_room_made_later_is_used(tmp_path, monkeypatch):
-    database = dialect.SQLite(tmp_path / "aduan.db")
+    database = embedded.SQLite(tmp_path / "aduan.db")
     await asyncio.to_thread(schema.migrate, database)
     connect = database.connect
     room = {"pages": 10**6}

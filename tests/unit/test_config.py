@@ -47,10 +47,10 @@ class TestWithoutFile:
     def test_one_office_and_simulated_channels_on_sqlite(self):
         built_in = config.load(None, {})
         assert [office.id for office in built_in.offices] == ["kota-contoh"]
-        assert {account.account.channel: account.account.simulated for account in built_in.accounts} == {
-            "whatsapp": True,
-            "sms": True,
-            "webform": False,
+        simulated = {account.account.channel: account.account.simulated for account in built_in.accounts}
+        assert set(simulated) == set(registry.CHANNELS)  # everything can be tried
+        assert {channel for channel in simulated if not simulated[channel]} == {
+            *("webform", "webchat", "walk_in", "phone", "fax", "letter", "suggestion_box")
         }
         assert built_in.server.listen == ("127.0.0.1", 8080)
         assert built_in.storage.sqlite_file == Path.cwd() / "data/aduan.db"
@@ -362,6 +362,19 @@ class TestValues:
         assert storage.sqlite_file == tmp_path / "db/a b.db"
         assert storage.key_file == tmp_path / "db/aduan.key"
         assert storage.files_dir == Path("/srv/files")
+
+    @pytest.mark.parametrize("address", ["unix:///run/clamav/clamd.ctl", "tcp://127.0.0.1:3310", "tcp://[::1]:3310"])
+    def test_the_virus_scanner_is_found_at_a_socket(self, load, address):
+        assert load(f'[storage]\nclamav = "{address}"\n{OFFICE}').storage.clamav == address
+        assert load(OFFICE).storage.clamav is None
+
+    @pytest.mark.parametrize(
+        "address",
+        ["", "127.0.0.1:3310", "tcp://127.0.0.1", "tcp://h:0", "tcp://h:1/x", "tcp://h:99999", "unix://run/a"],
+    )
+    def test_what_is_no_socket_is_no_virus_scanner(self, load, address):
+        with pytest.raises(errors.ConfigError, match=r"2: storage\.clamav: "):
+            load(f'[storage]\nclamav = "{address}"\n{OFFICE}')
 
     def test_the_public_address_has_no_slash_at_its_end(self, load):
         loaded = load(f'[server]\npublic_url = "https://kota.example/aduan/"\nlisten = "[::1]:80"\n{OFFICE}')

@@ -132,7 +132,6 @@ def test_the_log_reads_as_plain_sentences(action: str, facts: dict[str, str], wo
 
 
 def test_a_failure_that_only_the_provider_can_explain_is_told_in_its_words() -> None:
-    assert texts.failure("no template for answer").startswith("Jendela balas")
     assert texts.failure("window_closed").startswith("Jendela balas sudah tutup")
     assert texts.failure("63013") == "Keterangan penyedia: 63013"
     assert texts.failure(None) == "Penyedia tidak menyebutkan sebabnya."
