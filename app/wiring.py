@@ -11,7 +11,18 @@ from aiohttp import web
 from app import config, keys, training
 from connectors import registry
 from core import clock, errors, model, ports
-from router import assignment, catchup, conversation, delivery, escalation, holidays, housekeeping, media, polling
+from router import (
+    assignment,
+    catchup,
+    conversation,
+    delivery,
+    escalation,
+    holidays,
+    housekeeping,
+    media,
+    polling,
+    standing,
+)
 from router.desk import Desk
 from router.offices import Office, Offices
 from sla.scheduler import Job, Metronome
@@ -146,6 +157,7 @@ def metronome(configured: config.Config, at: Desk) -> Metronome:
             Job("reminders", lambda: _drop(conversation.remind(at)), every(seconds=30)),
             Job("absences", lambda: _drop(assignment.release_absent(at)), every(minutes=1)),
             Job("catch_up", lambda: _drop(catchup.tick(at)), every(minutes=5), jitter=every(seconds=20)),
+            Job("standing", lambda: _drop(standing.tick(at)), every(hours=1), jitter=every(minutes=5)),
             Job("holidays", lambda: _drop(holidays.seed(at)), every(hours=12)),
             Job("housekeeping", lambda: housekeeping.tick(at, retention), every(hours=1), jitter=every(minutes=2)),
         ]

@@ -129,11 +129,14 @@ def send(
     `answers`: None for the latest message that came by the same route; `route`: None for where he wrote last.
     """
     route = route or route_of(complaint)
+    answers = answers or messages.last_of(tx, complaint, route.account, route.contact_id)
     contact_id = None if route.contact_id == complaint.contact_id else route.contact_id
     message_id = messages.add(
         tx, office_id=complaint.office_id, complaint_id=complaint.id, account=route.account, kind=kind,
         text=text if shown is None else shown, created_at=now, author_id=author_id, contact_id=contact_id,
         private=private,
+        # A message is answered privately once: the inbox must know which ones were.
+        details={"answers": answers.provider_id} if private and answers is not None else None,
     )  # fmt: skip
     for file in files:
         messages.add_file(
@@ -143,7 +146,6 @@ def send(
     outbox.add(
         tx, message_id=message_id, office_id=complaint.office_id, account=route.account, contact_id=route.contact_id,
         complaint_id=complaint.id, kind=kind, text=text, variables=given, key=key, now=now, not_before=not_before,
-        number=complaint.number, private=private, files=files,
-        answers=answers or messages.last_of(tx, complaint, route.account, route.contact_id),
+        number=complaint.number, private=private, files=files, answers=answers,
     )  # fmt: skip
     return message_id

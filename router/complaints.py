@@ -28,24 +28,19 @@ SETTLED_BY_PEOPLE = frozenset(
         model.AlarmKind.ACKNOWLEDGEMENT_FAILED,
         model.AlarmKind.NOTICE_FAILED,
         model.AlarmKind.CALENDAR_ENDS,
+        model.AlarmKind.ANSWER_UNREAD,
     }
 )
 
 
 @dataclass(frozen=True, slots=True)
 class Details:
-    """All that the page of one complaint shows. Addresses are masked; `answer_frame` stands around what is typed.
-
-    `window_closes_at`: until when the channel takes free text, None where it always does.
-    """
+    """All that the page of one complaint shows. `ways` are those to the citizen, the one he wrote by last first."""
 
     complaint: model.Complaint
     account: model.Account
     contact_name: str | None
-    contact_address: str
     reply_address: str | None
-    window_closes_at: datetime | None
-    has_opted_out: bool
     assignee: model.Person | None
     timeline: Sequence[model.Message]
     clocks: Sequence[Clock]
@@ -53,7 +48,6 @@ class Details:
     history: Sequence[model.AuditEntry]
     others: Sequence[model.Complaint]
     names: dict[str, str]
-    answer_frame: tuple[str, str]
     ways: Sequence[citizens.Way]
     proposals: Sequence[citizens.Proposal]
 
@@ -101,26 +95,20 @@ async def overview(desk: Desk, person: model.Person) -> Overview:
 
 async def details(desk: Desk, person: model.Person, number: ids.Number) -> Details:
     """Return a complaint of the person's office by its number; NotFound."""
-    office = desk.offices.get(person.office_id)
 
     def act(tx: Tx) -> Details:
         complaint = complaints.by_number(tx, person.office_id, number)
         ways = citizens.ways(tx, desk, complaint)
         known = contacts.get(tx, complaint.reply_contact_id)
         account = desk.account_of(complaint)
-        given = acknowledge.variables(office, complaint, known.contact.name)
         return Details(
             complaint=complaint, account=account, contact_name=known.contact.name,
-            contact_address=privacy.mask_address(known.contact.address),
             reply_address=known.reply_address,
-            window_closes_at=ways[0].closes_at,
-            has_opted_out=known.contact.opted_out_at is not None,
             assignee=None if complaint.assignee_id is None else people.get(tx, complaint.assignee_id),
             timeline=messages.timeline(tx, complaint.id), clocks=deadlines.of_complaint(tx, complaint.id),
             alarms=alarms.of_complaint(tx, complaint.id), history=audit.of_chain(tx, complaint.office_id, complaint.id),
             others=_others(tx, complaint, ways),
             names={f"person:{p.id}": p.name for p in people.all_(tx, person.office_id)},
-            answer_frame=texts.answer_frame(account.capabilities.text_form, given),
             ways=ways, proposals=citizens.proposals(tx, desk, complaint),
         )  # fmt: skip
 

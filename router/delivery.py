@@ -318,16 +318,14 @@ def _take_early(tx: Tx, outbox_id: ids.OutboxId, account: str, provider_id: str,
 
 def _suspended(tx: Tx, sent: outbox.Sent, error: errors.AccountSuspended, now: datetime) -> None:
     outbox.settle(tx, sent, model.DeliveryState.QUEUED, now, next_at=now, error=str(error), code=error.code)
-    alarms.set_health(tx, sent.office_id, sent.account, suspended_at=now, retry_at=now + PROBE_EVERY, error=str(error))
-    alarms.raise_(
-        tx,
-        sent.office_id,
-        model.AlarmKind.ACCOUNT_SUSPENDED,
-        f"suspended:{sent.account}",
-        now,
-        account=sent.account,
-        note=str(error),
-    )
+    suspend(tx, sent.office_id, sent.account, error, now)
+
+
+def suspend(tx: Tx, office_id: str, account: str, error: errors.AccountSuspended, now: datetime) -> None:
+    """Let nothing leave by an account until `probe` finds it good again, and raise the alarm."""
+    alarms.set_health(tx, office_id, account, suspended_at=now, retry_at=now + PROBE_EVERY, error=str(error))
+    kind = model.AlarmKind.ACCOUNT_SUSPENDED
+    alarms.raise_(tx, office_id, kind, f"suspended:{account}", now, account=account, note=str(error))
 
 
 def _lift(tx: Tx, account: model.Account, now: datetime) -> None:

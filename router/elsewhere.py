@@ -5,7 +5,7 @@ from datetime import datetime
 from core import ids, model, ports
 from router import answers, receipts, registration
 from router.desk import SYSTEM, Desk
-from storage import contacts, messages, outbox, raw
+from storage import complaints, contacts, deadlines, messages, outbox, raw
 from storage.transaction import Tx
 
 
@@ -37,7 +37,14 @@ def by_colleague(tx: Tx, desk: Desk, account: model.Account, event: model.Collea
             tx, office_id=complaint.office_id, complaint_id=complaint.id, message_id=message_id, account=account.name,
             file=file, now=now,
         )  # fmt: skip
-    answers.answered(tx, locked, SYSTEM, now, {"message": message_id, "by": "colleague"})
+    given_at = min(event.sent_at or now, now)
+    facts: dict[str, object] = {"message": message_id, "by": "colleague"}
+    unmet = deadlines.unmet_of(tx, complaint.id)
+    if unmet and all(clock.deadline.started_at > given_at for clock in unmet):
+        # Told late, as after an outage: the citizen wrote again meanwhile, and that still waits for an answer.
+        complaints.change(tx, locked, now, SYSTEM, "answer_recorded", facts, last_message_at=now)
+    else:
+        answers.answered(tx, locked, SYSTEM, now, facts, given_at)
     return True
 
 

@@ -25,21 +25,25 @@ async def look(desk: Desk, person: model.Person, file_id: int) -> model.Attachme
     return await desk.store.read(_own, person, file_id)
 
 
-async def open_(desk: Desk, person: model.Person, file_id: int, form: str) -> tuple[ids.Number, model.Attachment]:
-    """Return a file that the person is about to see, and its complaint. That he does is a logged act.
+async def open_(
+    desk: Desk, person: model.Person, number: ids.Number, file_id: int, form: str
+) -> model.Attachment:  # fmt: skip
+    """Return a file of a complaint that the person is about to see. That he does is a logged act.
 
     `form`: 'preview' or 'original'. Raises NotFound, NotAllowed.
     """
     require(person, *WORKERS)
     now = desk.clock.now()
 
-    def act(tx: Tx) -> tuple[ids.Number, model.Attachment]:
+    def act(tx: Tx) -> model.Attachment:
         attachment = _own(tx, person, file_id)
         complaint_id, _ = messages.get_file(tx, file_id)
         locked = lock_own(tx, person, complaint_id)
+        if locked.complaint.number != number:
+            raise errors.NotFound("a file of another complaint")
         facts = {"attachment": file_id, "message": attachment.message_id, "form": form, "sha256": attachment.sha256}
         complaints.change(tx, locked, now, actor(person), "attachment_opened", facts)
-        return locked.complaint.number, attachment
+        return attachment
 
     return await desk.store.write(act)
 

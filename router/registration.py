@@ -8,7 +8,7 @@ from core import text as plain
 from router import acknowledge, escalation, texts
 from router.desk import SYSTEM, Desk
 from router.offices import Office
-from storage import alarms, audit, complaints, contacts, incidents, messages, outbox, revisions
+from storage import alarms, audit, complaints, contacts, deadlines, incidents, messages, outbox, revisions
 from storage.transaction import Tx
 
 RAID_FROM = 4  # the same public text from so many is one incident
@@ -156,6 +156,8 @@ class _Arrival:
             and inbound.consent is None
         ):
             columns |= self._restart(complaint)
+        elif self._is_overtaken(complaint):
+            columns |= self._begin_earlier(complaint)
         action = "reopened" if was_closed and "state" in columns else "message_received"
         facts = {"message": message_id, "raw": self.raw_id}
         locked = complaints.change(tx, locked, now, self.by, action, facts, **columns)
@@ -186,6 +188,25 @@ class _Arrival:
             "state": state, "due_at": deadline.due_at, "closed_at": None, "close_reason": None, "breached_at": None,
             "answered_at": None, "queue": model.Queue.ADMIN,
         }  # fmt: skip
+
+    def _is_overtaken(self, complaint: model.Complaint) -> bool:
+        """Whether something later came first: catching up finds what no webhook told, and meanwhile people write on."""
+        is_earlier = not self.contact.is_latest or self.received_at < complaint.received_at
+        return is_earlier and not self.inbound.is_automatic and self.inbound.consent is None
+
+    def _begin_earlier(self, complaint: model.Complaint) -> dict[str, object]:
+        """Let the response clock run from this message where it began with a later one; return the columns."""
+        columns: dict[str, object] = {}
+        rule = self.desk.offices.response_rule(complaint.office_id, complaint.intake)
+        for clock in deadlines.unmet_of(self.tx, complaint.id):
+            is_running = clock.state is model.DeadlineState.PENDING and clock.deadline.clock == rule.id
+            if is_running and self.received_at < clock.deadline.started_at:
+                deadline = self.desk.offices.start_clock(self.tx, complaint.office_id, rule, self.received_at)
+                deadlines.reckoned(self.tx, clock, deadline, self.now)
+                columns["due_at"] = deadline.due_at
+        if self.received_at < complaint.received_at:
+            columns["received_at"] = self.received_at
+        return columns
 
     def _add_message(self, complaint: model.Complaint) -> ids.MessageId:
         tx, inbound, account = self.tx, self.inbound, self.account

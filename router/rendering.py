@@ -81,15 +81,10 @@ def _first_page(file: IO[bytes]) -> tuple[Any, int]:
 
 
 def _encoded(picture: Any, pixels: int) -> bytes:
-    from PIL import Image  # noqa: PLC0415
-
     small = picture.copy()
     small.thumbnail((pixels, pixels))
-    # Only pixels go over: a picture that is made smaller keeps all it was told besides.
-    clean = Image.new("RGB", small.size)
-    clean.paste(small)
     written = BytesIO()
-    clean.save(written, "WEBP", quality=80)
+    small.save(written, "WEBP", quality=80)  # of what stood beside the pixels it writes only what it is told to
     return written.getvalue()
 
 

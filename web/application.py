@@ -41,6 +41,8 @@ class Settings:
     training: bool = False  # channels are simulated: the simulator is linked
     training_people: Sequence[str] = ()  # who may sign in without proof, from this machine alone
     form_key: bytes = field(default_factory=lambda: secrets.token_bytes(32), repr=False)  # the same in every process
+    file_key: bytes = field(default_factory=lambda: secrets.token_bytes(32), repr=False)  # likewise
+    chat_key: bytes = field(default_factory=lambda: secrets.token_bytes(32), repr=False)  # likewise
 
     @property
     def is_https(self) -> bool:

@@ -75,7 +75,7 @@ class Health:
     """How an account fares. `suspended_at` set: nothing leaves by it until `retry_at`.
 
     `compared_at`: when it was last compared with what the provider holds; it listed `listed` messages then, of which
-    `missing` were not known to us and were taken in.
+    `missing` were not known to us and were taken in. `examined_at`: when its standing was last looked at.
     """
 
     account: str
@@ -87,6 +87,7 @@ class Health:
     compared_at: datetime | None = None
     listed: int | None = None
     missing: int | None = None
+    examined_at: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -60,7 +60,7 @@ async def open_alarms(world):
 
 async def test_a_virus_is_refused_with_an_alarm_and_what_is_clean_may_be_opened(world, guarded):
     await guarded()
-    _, (clean, infected) = await write(world, "lihat", PNG, EICAR)
+    registered, (clean, infected) = await write(world, "lihat", PNG, EICAR)
     one, two = await world.rows("attachment")
     assert (one.state, two.state) == ("pending", "pending")  # here, and not opened before it was examined
     assert (one.sha256, two.sha256) == (clean.sha256, infected.sha256)
@@ -72,7 +72,7 @@ async def test_a_virus_is_refused_with_an_alarm_and_what_is_clean_may_be_opened(
     assert (two.state, two.reason, two.sha256) == ("refused", "virus", None)
     assert (await files.look(world.desk, world.admin, one.id)).sha256 == clean.sha256
     with pytest.raises(errors.NotFound):
-        await files.open_(world.desk, world.admin, two.id, "original")
+        await files.open_(world.desk, world.admin, registered.number, two.id, "original")
     alarm = (await open_alarms(world))[model.AlarmKind.VIRUS]
     assert (alarm.complaint_id, alarm.note) == (two.complaint_id, "Eicar-Signature")
     [line] = [e for e in await world.look(audit.of_chain, "contoh", audit.OFFICE_CHAIN) if e.action == "virus_found"]
@@ -152,8 +152,8 @@ async def test_nobody_of_the_office_sends_a_virus_or_what_nobody_examined(world,
 async def test_opening_is_written_down_with_who_and_which(world):
     registered, [stored] = await write(world, "lihat", PNG)
     [row] = await world.rows("attachment")
-    number, attachment = await files.open_(world.desk, world.admin, row.id, "original")
-    assert (number, attachment.sha256) == (registered.number, stored.sha256)
+    attachment = await files.open_(world.desk, world.admin, registered.number, row.id, "original")
+    assert attachment.sha256 == stored.sha256
     line = (await world.look(audit.of_chain, "contoh", row.complaint_id))[-1]
     assert (line.action, line.actor) == ("attachment_opened", f"person:{world.admin.id}")
     assert line.facts == {
@@ -168,7 +168,7 @@ async def test_opening_is_written_down_with_who_and_which(world):
         (replace(world.admin, office_id="lain"), None),
     ):
         with pytest.raises(refusal or errors.NotFound):
-            await files.open_(world.desk, other, row.id, "original")
+            await files.open_(world.desk, other, registered.number, row.id, "original")
     assert len(await world.look(audit.of_chain, "contoh", row.complaint_id)) == line.sequence
 
 

@@ -59,7 +59,7 @@ async def test_a_preview_does_not_tell_where_a_photo_was_taken(make):
     gps = exif.get_ifd(GPS)
     gps[1], gps[2], gps[3], gps[4] = "S", (7.0, 58.0, 12.0), "E", (112.0, 37.0, 48.0)
     xmp = b"<x:xmpmeta xmlns:x='adobe:ns:meta/'>GPSLatitude 7,58.2S</x:xmpmeta>"
-    taken = photo(exif=exif, xmp=xmp, comment=b"Jalan Contoh 1")
+    taken = photo(exif=exif, xmp=xmp, comment=b"Jalan Contoh 1", icc_profile=b"Layar Siti" * 20)
     assert opened(taken).getexif().get_ifd(GPS)[2] == (7.0, 58.0, 12.0)  # it does tell itself
     for shown in await make(taken):
         content = shown.content if isinstance(shown, previews.Preview) else shown
@@ -136,6 +136,7 @@ def broken(content, seed):
 
 HOSTILE = {
     "bomb": bomb(),
+    "larger-than-any-photo": photo((8000, 8000), "PNG"),
     "page-miles-long": pdf(1).replace(b"/MediaBox", b"/MediaBox [0 0 1 9000000] /X"),
     "no-pages": b"%PDF-1.7\n1 0 obj<</Type/Catalog/Pages 2 0 R>>endobj 2 0 obj<</Type/Pages/Kids[2 0 R]/Count 9>>endobj"
     b"\ntrailer<</Root 1 0 R>>",
