@@ -67,7 +67,9 @@ class _Public:
         """Say what this is, where to write and where to follow, and when each office serves."""
         desk = request.app[DESK]
         now = desk.clock.now()
-        return _page(request, "public/front.html", offices=[_portrait(desk, office, now) for office in desk.offices])
+        chats = [account for account in desk.accounts.values() if account.capabilities.presence]
+        offices = [_portrait(desk, office, now) for office in desk.offices]
+        return _page(request, "public/front.html", offices=offices, has_chat=len(chats) == 1)
 
     async def show_form(self, request: web.Request) -> web.Response:
         """Show the form of an account, or the choice of offices where there are several."""
