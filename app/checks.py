@@ -6,6 +6,7 @@ from collections.abc import Sequence
 
 from app import config, keys, wiring
 from core import errors, ports
+from storage.files import FileStore
 
 
 async def run(configured: config.Config, *, offline: bool) -> list[str]:
@@ -19,6 +20,7 @@ async def run(configured: config.Config, *, offline: bool) -> list[str]:
             tried = [
                 _reach(name, connector) for name, connector in desk.connectors.items() if hasattr(connector, "check")
             ]
+            tried.append(_scanner(desk.files))
             mistakes += [mistake for mistake in await asyncio.gather(*tried) if mistake is not None]
     finally:
         for connector in desk.connectors.values():
@@ -44,6 +46,14 @@ def _files(configured: config.Config) -> Sequence[str]:
     if not os.access(nearest, os.W_OK | os.X_OK) or not nearest.is_dir():
         return [f"storage.files_dir: {directory} cannot be written"]
     return ()
+
+
+async def _scanner(kept: FileStore) -> str | None:
+    try:
+        await kept.check_scanner()
+    except errors.ScannerUnavailable as error:
+        return f"storage.clamav: {error}"
+    return None
 
 
 async def _reach(name: str, connector: ports.Connector) -> str | None:

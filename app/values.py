@@ -72,6 +72,15 @@ def _database_url(value: str, context: pydantic.ValidationInfo) -> str:
     raise ValueError("neither sqlite:///path nor postgresql://user@host/name")
 
 
+def _scanner(value: str) -> str:
+    url = urlsplit(value)
+    is_unix = url.scheme == "unix" and not url.netloc and url.path.startswith("/")
+    is_tcp = url.scheme == "tcp" and url.hostname and url.port and not url.path
+    if not (is_unix or is_tcp):
+        raise ValueError("neither unix:///path/of/the.socket nor tcp://host:port")
+    return value
+
+
 def _path(value: Path, context: pydantic.ValidationInfo) -> Path:
     return _base(context) / value
 
@@ -114,6 +123,7 @@ def _zone(value: str) -> str:
 WebUrl = Annotated[str, AfterValidator(_web_url)]
 ListenAddress = Annotated[Listen, BeforeValidator(_listen)]
 DatabaseUrl = Annotated[str, AfterValidator(_database_url)]
+ScannerAddress = Annotated[str, AfterValidator(_scanner)]
 FilePath = Annotated[Path, AfterValidator(_path)]
 Zone = Annotated[str, AfterValidator(_zone)]
 NumberPrefix = Annotated[str, AfterValidator(_prefix)]

@@ -8,6 +8,7 @@ from sqlalchemy.dialects import postgresql, sqlite
 
 from core import errors, ids, model
 from storage import tables
+from storage.dialect import insert_or_ignore
 from storage.transaction import Tx
 
 _t = tables.alarm
@@ -64,6 +65,18 @@ _OF_COMPLAINT = sa.select(_t).where(_t.c.complaint_id == sa.bindparam("complaint
 _BY_ID = sa.select(_t).where(_t.c.id == sa.bindparam("id"), _t.c.cleared_at.is_(None))
 _HEALTH = sa.select(_h).where(_h.c.office_id == sa.bindparam("office_id"))
 _HEALTH_OF = sa.select(_h).where(_h.c.account == sa.bindparam("account"))
+_KEEP_HEALTH = {
+    name: insert_or_ignore(_h, name).values({c.name: sa.bindparam(c.name, type_=c.type) for c in _h.columns})
+    for name in ("sqlite", "postgresql")
+}
+_CLAIM_EXAMINATION = (
+    sa.update(_h)
+    .where(
+        _h.c.account == sa.bindparam("account_is"),
+        sa.or_(_h.c.examined_at.is_(None), _h.c.examined_at <= sa.bindparam("before", type_=_h.c.examined_at.type)),
+    )
+    .values(examined_at=sa.bindparam("now", type_=_h.c.examined_at.type))
+)
 _SET_HEALTH: dict[frozenset[str], sa.Update] = {}
 
 
@@ -160,6 +173,13 @@ def set_health(tx: Tx, /, office_id: str, account: str, **columns: Any) -> None:
     tx.publish(model.Event(office_id, "health", account))
 
 
+def claim_examination(tx: Tx, office_id: str, account: str, now: datetime, before: datetime) -> bool:
+    """Write down that an account is examined now, unless that was done since `before`; return whether it is ours."""
+    empty = dict.fromkeys(c.name for c in _h.columns)
+    tx.run(_KEEP_HEALTH[tx.dialect_name], **{**empty, "account": account, "office_id": office_id})
+    return tx.run(_CLAIM_EXAMINATION, account_is=account, now=now, before=before) > 0
+
+
 def _alarm(row: Any) -> model.Alarm:
     complaint_id = None if row.complaint_id is None else ids.ComplaintId(row.complaint_id)
     return model.Alarm(
@@ -178,4 +198,5 @@ def _health(row: Any) -> model.Health:
         row.compared_at,
         row.listed,
         row.missing,
+        row.examined_at,
     )

@@ -37,7 +37,7 @@ _PENDING = (
     .limit(sa.bindparam("count"))
 )
 _SET = changes(_t, "id", "state", "next_at", "met_at", "breached_at")
-_RECKON = changes(_t, "id", "due_at", "next_at", "warnings", "impossible", "calendar")
+_RECKON = changes(_t, "id", "started_at", "due_at", "next_at", "warnings", "impossible", "calendar")
 _CALENDAR = sa.select(tables.calendar.c.body).where(tables.calendar.c.version == sa.bindparam("version"))
 _KEEP_CALENDAR = {
     name: insert_or_ignore(tables.calendar, name).values(
@@ -139,10 +139,11 @@ def cancelled(tx: Tx, clock: Clock) -> None:
 
 
 def reckoned(tx: Tx, clock: Clock, deadline: model.Deadline, now: datetime) -> None:
-    """Give a pending clock the times that another calendar makes of its rule."""
+    """Give a pending clock the times that another calendar, or an earlier start, makes of its rule."""
     tx.run(
         _RECKON,
         id_is=clock.id,
+        started_at=deadline.started_at,
         due_at=deadline.due_at,
         next_at=_next(deadline, now),
         warnings=_warnings(deadline),

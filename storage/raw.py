@@ -31,6 +31,13 @@ _COUNT_OF_ACCOUNT = sa.select(sa.func.count()).where(
 _COUNT = sa.select(sa.func.count()).where(_t.c.office_id == sa.bindparam("office_id"), among(_t.c.state, "quarantined"))
 _SET_STATE = changes(_t, "id", "state", "reason")
 _PURGE = sa.delete(_t).where(_t.c.id < sa.bindparam("before"), _t.c.state != sa.literal_column("'quarantined'"))
+_LAPSED = (
+    sa.select(_t.c.id, _t.c.office_id, _t.c.account, _t.c.reason)
+    .where(among(_t.c.state, "quarantined"), _t.c.id < sa.bindparam("before"))
+    .order_by(_t.c.id)
+    .limit(sa.bindparam("count"))
+)
+_REMOVE = sa.delete(_t).where(_t.c.id == sa.bindparam("id_is"))
 _LEAVE_OUT = frozenset({"cookie", "authorization", "x-forwarded-for", "x-real-ip", "forwarded"})
 
 
@@ -93,6 +100,19 @@ def settle(tx: Tx, item: RawItem, state: str, reason: str | None, actor: str, at
 def purge(tx: Tx, before_id: int) -> int:
     """Remove what is older and not in quarantine; return how many."""
     return tx.run(_PURGE, before=before_id)
+
+
+def purge_quarantined(tx: Tx, before_id: int, actor: str, at: datetime, count: int = 500) -> set[tuple[str, str]]:
+    """Remove the oldest items of the quarantine, each with a line in the log; return the offices and accounts."""
+    lapsed = tx.all(_LAPSED, before=before_id, count=count)
+    for row in lapsed:
+        tx.run(_REMOVE, id_is=row.id)
+        audit.append_office(
+            tx, row.office_id, at, actor, "raw_lapsed", raw=row.id, account=row.account, reason=row.reason
+        )  # fmt: skip
+    for office_id in {row.office_id for row in lapsed}:
+        tx.publish(model.Event(office_id, "alarm", "quarantine"))
+    return {(row.office_id, row.account) for row in lapsed}
 
 
 def _pack(request: ports.RawRequest) -> bytes:

@@ -242,6 +242,12 @@ class AttachmentRow(SQLModel, table=True):
             sqlite_where=sa.text("state = 'pending'"),
             postgresql_where=sa.text("state = 'pending'"),
         ),
+        sa.Index(
+            "ix_attachment_sha256",
+            "sha256",
+            sqlite_where=sa.text("sha256 IS NOT NULL"),
+            postgresql_where=sa.text("sha256 IS NOT NULL"),
+        ),
     )
     id: int = _key()
     office_id: str = _text()

@@ -5,7 +5,7 @@ import contextlib
 import hashlib
 import hmac
 import tempfile
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable, Iterable
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from pathlib import PureWindowsPath
@@ -13,7 +13,7 @@ from typing import IO
 
 from aiohttp import BodyPartReader, http_exceptions, web
 
-from core import errors, text
+from core import errors, model, text
 
 FILES = "files"  # the name of the field
 MAX_FILES, MAX_FILE_BYTES, MAX_TOTAL_BYTES = 5, 8 * 1024**2, 25 * 1024**2
@@ -137,6 +137,18 @@ async def _chunks(part: BodyPartReader) -> AsyncIterator[bytes]:
 def _file_name(given: str) -> str:
     """Return the last part of a path of any system: some browsers send the whole path."""
     return text.one_line(PureWindowsPath(text.clean(given)).name, _MAX_FILE_NAME) or "lampiran"
+
+
+def keep(put: Callable[[bytes, str], model.StoredFile], uploads: Iterable[Upload]) -> list[model.StoredFile]:
+    """Put the files where they last; StorageUnavailable when that cannot be done. Blocks."""
+    kept = []
+    try:
+        for upload in uploads:
+            upload.content.seek(0)
+            kept.append(put(upload.content.read(), upload.name))
+    except OSError as error:
+        raise errors.StorageUnavailable("the files cannot be kept") from error
+    return kept
 
 
 def stamp(secret: bytes, account: str, key: str, at: datetime) -> str:

@@ -7,7 +7,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from core import ids, model
-from storage import alarms, audit, complaints, deadlines, listing, messages, outbox, raw
+from storage import alarms, attachments, audit, complaints, deadlines, listing, messages, outbox, raw
 from storage.listing import View
 
 NOW = datetime(2026, 11, 18, 3, 0, tzinfo=UTC)
@@ -108,8 +108,8 @@ HOT = {
     "message known": (messages._IS_KNOWN, ["uq_message_provider"]),
     "timeline": (messages._TIMELINE, ["ix_message_complaint"]),
     "files of a complaint": (messages._FILES, ["ix_message_complaint", "ix_attachment_message"]),
-    "files due": (messages._DUE_FILES, ["ix_attachment_pending"]),
-    "any file due": (messages._IS_ANY_FILE_DUE, ["ix_attachment_pending"]),
+    "files due": (attachments._CLAIM, ["ix_attachment_pending"]),
+    "any file due": (attachments._IS_ANY_DUE, ["ix_attachment_pending"]),
     "complaints with a number": (messages._HOLDING, ["ix_personal_number_hmac"]),
     "latest of a contact": (complaints._LATEST_OF_CONTACT, ["ix_complaint_contact"]),
     "alarms of a complaint": (alarms._CLEAR_COMPLAINT, ["ix_alarm_complaint"]),

@@ -88,7 +88,8 @@ async def test_processes_that_migrate_at_once_wait_for_each_other(postgresql_url
 
 
 def test_every_row_carries_its_office():
-    apart = {"calendar", "node", "pin_trial", "receipt", "session", "withdrawal"}  # of no office, or of a row that has one
+    # Of no office, or of a row that has one.
+    apart = {"calendar", "node", "pin_trial", "receipt", "session", "withdrawal"}
     without = {name for name, table in tables.metadata.tables.items() if "office_id" not in table.c}
     assert without == apart
 

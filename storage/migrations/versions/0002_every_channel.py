@@ -50,6 +50,13 @@ def upgrade() -> None:
         sqlite_where=sa.text("citizen_id IS NOT NULL"),
         postgresql_where=sa.text("citizen_id IS NOT NULL"),
     )
+    op.create_index(
+        "ix_attachment_sha256",
+        "attachment",
+        ["sha256"],
+        sqlite_where=sa.text("sha256 IS NOT NULL"),
+        postgresql_where=sa.text("sha256 IS NOT NULL"),
+    )
     op.create_table(
         "kept_apart",
         sa.Column("office_id", sa.Text(), nullable=False),
@@ -89,6 +96,7 @@ def upgrade() -> None:
 def downgrade() -> None:
     for table in ("cursor", "incident", "withdrawal", "kept_apart"):
         op.drop_table(table)
+    op.drop_index("ix_attachment_sha256", "attachment")
     op.drop_index("ix_contact_citizen", "contact")
     op.drop_index("ix_contact_identity", "contact")
     for table, columns in reversed(_NEW_COLUMNS.items()):
