@@ -109,15 +109,19 @@ def met(tx: Tx, clock: Clock, at: datetime) -> None:
 
 
 def resumed(tx: Tx, clock: Clock, now: datetime) -> None:
-    """Take back that a clock was met: it runs on, or is breached as before."""
-    is_breached = clock.state is model.DeadlineState.BREACHED
+    """Take back that a clock was met: it runs on, or is breached as before.
+
+    One that was found broken only by the answer that met it has alarmed nobody yet: it runs on, and the next look at
+    the clocks sees to it.
+    """
+    is_breached = clock.breached_at is not None and clock.breached_at != clock.met_at
     tx.run(
         _SET,
         id_is=clock.id,
-        state=clock.state if is_breached else model.DeadlineState.PENDING,
+        state=model.DeadlineState.BREACHED if is_breached else model.DeadlineState.PENDING,
         next_at=None if is_breached else _next(clock.deadline, now),
         met_at=None,
-        breached_at=clock.breached_at,
+        breached_at=clock.breached_at if is_breached else None,
     )
 
 

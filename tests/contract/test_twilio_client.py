@@ -186,7 +186,7 @@ async def test_the_environment_does_not_move_requests_to_another_host(connector,
     monkeypatch.setenv("TWILIO_REGION", "au1")
     monkeypatch.setenv("TWILIO_EDGE", "sydney")
     provider.answer(201, {"sid": "SM9"})
-    assert await connector("sms", base_url=provider.url).send(outbound()) == "SM9"
+    assert await connector("sms", base_url=provider.url).send(outbound()) == model.Sent("SM9")
 
 
 async def test_nothing_of_a_request_is_logged(connector, provider, outbound, caplog):
