@@ -28,6 +28,8 @@ _PRIVATE = "the host leads into a private network"
 TOO_LARGE = "the file is too large"
 _LONGEST_WAIT = timedelta(days=1)  # that a provider may ask of us
 _NAT64 = ipaddress.ip_network("64:ff9b::/96")  # RFC 6052: an IPv4 address in its last 32 bits
+# Addresses that Python takes for public ones: IPv4-compatible (RFC 4291), a network's own NAT64 (RFC 8215).
+_NOT_PUBLIC = (ipaddress.ip_network("::/96"), ipaddress.ip_network("64:ff9b:1::/48"))
 
 
 class Download:
@@ -187,6 +189,8 @@ def is_private(host: str) -> bool:
         within = address.ipv4_mapped or address.sixtofour
         if within is None and address in _NAT64:
             within = ipaddress.IPv4Address(int(address) & 0xFFFFFFFF)
+        if any(address in network for network in _NOT_PUBLIC):
+            return True
         address = within or address
     return not address.is_global or address.is_multicast
 

@@ -131,12 +131,13 @@ def send(
     route = route or route_of(complaint)
     answers = answers or messages.last_of(tx, complaint, route.account, route.contact_id)
     contact_id = None if route.contact_id == complaint.contact_id else route.contact_id
+    # A message is answered privately once, and hidden once: the inbox must know which ones were.
+    names_answered = private or kind is model.MessageKind.HIDING
     message_id = messages.add(
         tx, office_id=complaint.office_id, complaint_id=complaint.id, account=route.account, kind=kind,
         text=text if shown is None else shown, created_at=now, author_id=author_id, contact_id=contact_id,
         private=private,
-        # A message is answered privately once: the inbox must know which ones were.
-        details={"answers": answers.provider_id} if private and answers is not None else None,
+        details={"answers": answers.provider_id} if names_answered and answers is not None else None,
     )  # fmt: skip
     for file in files:
         messages.add_file(

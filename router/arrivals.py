@@ -49,12 +49,22 @@ async def keep_files(desk: Desk, inbound: model.InboundMessage) -> model.Inbound
     return replace(inbound, files=tuple(kept))
 
 
-def take(tx: Tx, desk: Desk, account: model.Account, event: model.InboundEvent, origin: Origin, now: datetime) -> None:
-    """Take in one item; one of an account that is not configured is quarantined."""
-    its = desk.at(account, event.destination)
-    if its is None:
+def take(
+    tx: Tx, desk: Desk, account: model.Account, events: Sequence[model.InboundEvent], origin: Origin, now: datetime
+) -> None:
+    """Take in every item of a request. It is quarantined, once, where any is for an account that is not configured."""
+    is_whole = True
+    for event in events:
+        its = desk.at(account, event.destination)
+        if its is None:
+            is_whole = False
+        else:
+            _take(tx, desk, its, event, origin, now)
+    if not is_whole:
         quarantine(tx, account, origin.request, "no account for this recipient")
-        return
+
+
+def _take(tx: Tx, desk: Desk, its: model.Account, event: model.InboundEvent, origin: Origin, now: datetime) -> None:
     match event:
         case model.InboundMessage():
             registration.take(tx, desk, its, event, origin.raw_id, now)
@@ -74,12 +84,13 @@ def take(tx: Tx, desk: Desk, account: model.Account, event: model.InboundEvent, 
             quarantine(tx, its, replace(origin.request, body=event.body), f"payload: {event.reason}")
 
 
-def quarantine(tx: Tx, account: model.Account, request: ports.RawRequest, reason: str, origin: str = "webhook") -> None:
-    """Keep a request that cannot be trusted or read, and raise the alarm."""
+def quarantine(tx: Tx, account: model.Account, request: ports.RawRequest, reason: str, origin: str = "webhook") -> int:
+    """Keep a request that cannot be trusted or read, and raise the alarm; return the raw item's id."""
     raw_id = raw.add(tx, account.office_id, origin, request, reason)
     facts = {"raw": raw_id, "account": request.account, "reason": reason}
     audit.append_office(tx, account.office_id, request.received_at, SYSTEM, "quarantined", **facts)
     alarm(tx, account, reason, request.received_at)
+    return raw_id
 
 
 def alarm(tx: Tx, account: model.Account, reason: str, at: datetime) -> None:
@@ -112,7 +123,7 @@ def _revision(
     digest = hashlib.sha256(inbound.text.encode()).hexdigest()[:16]
     changed = replace(
         inbound,
-        provider_id=f"{inbound.provider_id}~{digest}",
+        provider_id=messages.revised_id(inbound.provider_id, digest),
         details={**inbound.details, "revises": str(known.id)},
         files=(),
         replies_to=(inbound.provider_id,),

@@ -1,14 +1,12 @@
 """Catching up: what a provider holds and we do not, because a webhook never reached us."""
 
-import json
-from dataclasses import asdict
 from datetime import datetime, timedelta
 from typing import cast
 
 import structlog
 
 from core import errors, model, ports
-from router import elsewhere, intake, quarantine
+from router import elsewhere, intake, listed, quarantine
 from router.desk import SYSTEM, Desk
 from storage import alarms, messages, outbox
 from storage.transaction import Tx
@@ -33,50 +31,48 @@ async def account(desk: Desk, name: str, since: datetime | None = None) -> int:
     health = await desk.store.read(alarms.health_of, name)
     last = health.caught_up_to or began - FIRST_LOOK_BACK
     since = since or last - OVERLAP
-    listed: list[model.InboundMessage | model.ColleagueAnswer] = []
+    found: list[listed.Listed] = []
     failure: errors.SendError | None = None
     try:
         async for inbound in cast("ports.CatchUp", connector).catch_up(since):
-            listed.append(inbound)  # noqa: PERF401 - what was listed before a failure counts
+            found.append(inbound)  # noqa: PERF401 - what was listed before a failure counts
     except errors.SendError as error:
         failure = error
     # Providers list the newest first; a timeline and a STOP need the order in which they were written.
-    listed.sort(key=lambda item: item.sent_at or began)
-    found = sum([await _take_in(desk, its, message, began) for message in listed])
+    found.sort(key=lambda item: item.sent_at or began)
+    missing = sum([await _take_in(desk, its, item, began) for item in found])
     if failure is not None:
         _log.warning("catch_up_failed", account=name, reason=str(failure))
         await desk.store.write(_unreachable, its, str(failure), began)
     else:
         until = began if since <= last else health.caught_up_to
-        await desk.store.write(_reached, its, until, began, len(listed), found)
-    return found
+        await desk.store.write(_reached, its, until, began, len(found), missing)
+    return missing
 
 
-async def _take_in(
-    desk: Desk, its: model.Account, item: model.InboundMessage | model.ColleagueAnswer, now: datetime
-) -> int:
+async def _take_in(desk: Desk, its: model.Account, item: listed.Listed, now: datetime) -> int:
     account = desk.at(its, item.destination)
     if account is None or await desk.store.read(_is_known, account.name, item.provider_id):
         return 0  # of a recipient that is not configured: its webhooks stand in quarantine
-    body = json.dumps(asdict(item), default=str, ensure_ascii=False).encode()
-    request = ports.RawRequest(account.name, "", {"content-type": "application/json"}, body, now)
+    request = listed.written(account, item, now)
     try:
         if isinstance(item, model.ColleagueAnswer):
             return int(await elsewhere.take_in_colleague(desk, account, request, item))
-        await intake.receive_message(desk, request, item, "catch_up")
+        await intake.receive_message(desk, request, item, listed.ORIGIN)
     except errors.NotFound:
         return 0  # a STOP of somebody without a complaint
     except errors.StorageUnavailable:
         raise
     except Exception as error:  # noqa: BLE001 - one message that cannot be stored must not hide the others
         _log.exception("intake_failed", account=account.name)
-        await quarantine.put(desk, account, request, f"intake: {type(error).__name__}", "catch_up")
+        await quarantine.put(desk, account, request, f"intake: {type(error).__name__}", listed.ORIGIN)
         return 0
     return 1
 
 
 def _is_known(tx: Tx, account: str, provider_id: str) -> bool:
-    return messages.is_known(tx, account, provider_id) or outbox.message_of(tx, account, provider_id) is not None
+    is_ours = outbox.message_of(tx, account, provider_id) is not None or outbox.is_echoed(tx, account, provider_id)
+    return is_ours or messages.is_known(tx, account, provider_id)
 
 
 def _reached(

@@ -29,6 +29,10 @@ SETTLED_BY_PEOPLE = frozenset(
         model.AlarmKind.NOTICE_FAILED,
         model.AlarmKind.CALENDAR_ENDS,
         model.AlarmKind.ANSWER_UNREAD,
+        model.AlarmKind.PUBLIC_NUMBER,
+        model.AlarmKind.RAID,
+        model.AlarmKind.FLOOD,
+        model.AlarmKind.ACCOUNT_WARNING,
     }
 )
 

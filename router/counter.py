@@ -122,6 +122,17 @@ async def paper(desk: Desk, person: model.Person, number: ids.Number) -> Paper:
     return await desk.store.read(act)
 
 
+async def receipt(desk: Desk, person: model.Person, number: ids.Number) -> Paper:
+    """Return what a receipt says. That somebody printed one is written down: its PIN opens the complaint. NotFound."""
+    require(person, *WORKERS)
+    printed, now = await paper(desk, person, number), desk.clock.now()
+    facts = {"complaint": printed.complaint.id}
+    await desk.store.write(
+        lambda tx: audit.append_office(tx, person.office_id, now, actor(person), "receipt_printed", **facts)
+    )
+    return printed
+
+
 async def paper_with_numbers(desk: Desk, person: model.Person, number: ids.Number, purpose: str) -> Paper:
     """Return the same with the personal numbers in its text, for a purpose that is logged; NotAllowed without."""
     masked = await paper(desk, person, number)

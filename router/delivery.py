@@ -163,6 +163,8 @@ def _record(
     if isinstance(outcome, model.Sent):
         if outcome.opened is not None:
             _opened(tx, desk, sent, *outcome.opened, now)
+        for provider_id in outcome.further:
+            outbox.keep_early(tx, sent.account, model.DeliveryReceipt(provider_id, model.DeliveryState.ACCEPTED), now)
         _accepted(tx, sent, outcome.provider_id, now)
     elif sent.state is model.DeliveryState.UNCERTAIN:  # the lease ended before the outcome could be written down
         if not isinstance(outcome, errors.UncertainSendError):

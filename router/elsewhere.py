@@ -3,7 +3,7 @@
 from datetime import datetime
 
 from core import ids, model, ports
-from router import answers, receipts, registration
+from router import answers, listed, receipts, registration
 from router.desk import SYSTEM, Desk
 from storage import complaints, contacts, deadlines, messages, outbox, raw
 from storage.transaction import Tx
@@ -13,14 +13,17 @@ def by_colleague(tx: Tx, desk: Desk, account: model.Account, event: model.Collea
     """Put an answer that somebody of the office gave past us on the timeline; return whether it was one to record."""
     if messages.is_known(tx, account.name, event.provider_id):
         return False
+    contact = contacts.find(tx, account.name, event.address)
+    # Before the look at what has left: it waits for whoever writes down just now that our own send has returned.
+    if contact is not None and _is_ours_under_way(tx, contact.id, event, now):
+        return False
     # An answer to a public message comes back where private ones are exchanged: at another account of the same owner.
     for name in desk.names_of(account.office_id):
         if outbox.message_of(tx, name, event.provider_id) is not None:
             receipt = model.DeliveryReceipt(event.provider_id, model.DeliveryState.ACCEPTED)
             receipts.record(tx, name, receipt, now)
             return False
-    contact = contacts.find(tx, account.name, event.address)
-    if contact is None or _is_ours_under_way(tx, contact.id, event, now):
+    if contact is None or outbox.is_echoed(tx, account.name, event.provider_id):
         return False
     locked = registration.lock_latest(tx, contact)
     if locked is None or not locked.complaint.state.is_open:
@@ -63,7 +66,7 @@ async def take_in_colleague(
     """Take in an answer that a provider lists and no webhook told us of; return whether it was new."""
 
     def act(tx: Tx) -> bool:
-        raw.add(tx, account.office_id, "catch_up", request)
+        raw.add(tx, account.office_id, listed.ORIGIN, request)
         return by_colleague(tx, desk, account, event, request.received_at)
 
     return await desk.store.write(act)

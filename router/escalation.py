@@ -1,7 +1,7 @@
 """Deadlines that near or pass: warn, mark, escalate, tell the citizen once."""
 
 import asyncio
-from datetime import datetime
+from datetime import datetime, timedelta
 
 import structlog
 
@@ -9,7 +9,7 @@ from core import ids, model
 from router import acknowledge, texts
 from router.desk import SYSTEM, Desk
 from router.offices import FOLLOW_UP
-from storage import alarms, complaints, contacts, deadlines
+from storage import alarms, complaints, contacts, deadlines, messages
 from storage.transaction import Tx
 
 _BATCH = 200
@@ -95,8 +95,8 @@ def _breach(tx: Tx, desk: Desk, locked: complaints.Locked, clock: deadlines.Cloc
     )
     _log.warning("deadline_breached", complaint=locked.complaint.id, clock=clock.deadline.clock)
     account = desk.account_of(locked.complaint)
-    contact = contacts.get(tx, locked.complaint.contact_id).contact
-    if not account.capabilities.answerable or contact.opted_out_at is not None:
+    contact = contacts.get(tx, locked.complaint.reply_contact_id).contact
+    if not account.capabilities.answerable or contact.opted_out_at is not None or _is_a_machines(tx, locked.complaint):
         return
     office = desk.offices.get(office_id)
     given = acknowledge.variables(office, locked.complaint, contact.name)
@@ -106,6 +106,13 @@ def _breach(tx: Tx, desk: Desk, locked: complaints.Locked, clock: deadlines.Cloc
     kind = model.MessageKind.DELAY_NOTICE
     text = texts.render(kind, account.capabilities.text_form, given)
     acknowledge.send(tx, locked.complaint, kind, text, given, f"delay:{clock.id}", now)
+
+
+def _is_a_machines(tx: Tx, complaint: model.Complaint) -> bool:
+    """Whether nobody but a machine has written: only such a complaint is not acknowledged where it began."""
+    if complaint.reply_account != complaint.account:
+        return False
+    return messages.count_automatic(tx, complaint.id, complaint.received_at - timedelta(seconds=1)) == 0
 
 
 def _alarm(tx: Tx, locked: complaints.Locked, now: datetime, note: str) -> None:

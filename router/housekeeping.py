@@ -3,9 +3,9 @@
 from datetime import datetime, timedelta
 
 from core import ids
-from router import files
+from router import files, registration
 from router.desk import SYSTEM, Desk
-from storage import alarms, audit, outbox, people, raw
+from storage import alarms, audit, incidents, outbox, people, raw, revisions
 from storage.transaction import Tx
 
 _SEAL_BEHIND = timedelta(hours=1)  # longer than any transaction lasts
@@ -13,7 +13,7 @@ _EARLY_RECEIPTS = timedelta(days=3)
 
 
 async def tick(desk: Desk, raw_retention: timedelta) -> None:
-    """Seal yesterday's audit; remove old raw items, lapsed sessions, receipts never ours, files nobody has."""
+    """Seal yesterday's audit; remove old raw items, lapsed sessions, early words never claimed, files nobody has."""
     now = desk.clock.now()
 
     def act(tx: Tx) -> None:
@@ -23,6 +23,8 @@ async def tick(desk: Desk, raw_retention: timedelta) -> None:
         _forget_raw(tx, now, now - raw_retention)
         people.purge_sessions(tx, now)
         outbox.purge_early(tx, now - _EARLY_RECEIPTS)
+        revisions.purge_early(tx, now - raw_retention)  # what was taken back may still be replayed
+        incidents.purge(tx, now - registration.RAID_WITHIN)
 
     await desk.store.write(act)
     await files.sweep(desk)

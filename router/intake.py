@@ -1,6 +1,6 @@
 """From a raw request to stored complaints: verified, read, stored and acknowledged in one transaction."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import cast
@@ -65,8 +65,7 @@ async def take_in(
 
     def act(tx: Tx) -> None:
         raw_id = raw.add(tx, account.office_id, origin, request)
-        for event in events:
-            arrivals.take(tx, desk, account, event, arrivals.Origin(raw_id, request), request.received_at)
+        arrivals.take(tx, desk, account, events, arrivals.Origin(raw_id, request), request.received_at)
         if also is not None:
             also(tx)
 
@@ -76,7 +75,24 @@ async def take_in(
         raise
     except Exception as error:  # noqa: BLE001
         _log.exception("intake_failed", account=account.name)
-        await quarantine.put(desk, account, request, f"intake: {type(error).__name__}", origin, also=also)
+        raw_id = await quarantine.put(desk, account, request, f"intake: {type(error).__name__}", origin, also=also)
+        if raw_id is not None and len(events) > 1:
+            await _one_by_one(desk, account, events, arrivals.Origin(raw_id, request))
+
+
+async def _one_by_one(
+    desk: Desk, account: model.Account, events: Sequence[model.InboundEvent], origin: arrivals.Origin
+) -> None:
+    """Take in what can be stored of a request that waits in quarantine: one bad item must not cost the others."""
+    for event in events:
+        if desk.at(account, event.destination) is None:
+            continue  # it is in quarantine already
+        try:
+            await desk.store.write(arrivals.take, desk, account, [event], origin, origin.request.received_at)
+        except errors.StorageUnavailable:
+            raise
+        except Exception:  # noqa: BLE001
+            _log.exception("item_failed", account=account.name)
 
 
 async def receive_message(

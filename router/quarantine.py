@@ -9,7 +9,7 @@ import structlog
 
 from core import errors, model, ports, privacy
 from core import text as plain
-from router import arrivals
+from router import arrivals, listed
 from router.desk import SYSTEM, WORKERS, Desk, actor, require
 from storage import alarms, raw
 from storage.transaction import Tx
@@ -20,21 +20,23 @@ _log = structlog.get_logger()
 async def put(
     desk: Desk, account: model.Account, request: ports.RawRequest, reason: str, origin: str = "webhook", *,
     most: int | None = None, also: Callable[[Tx], None] | None = None,
-) -> None:  # fmt: skip
-    """Keep a request with the reason; from the `most`th on only the alarm counts it.
+) -> int | None:  # fmt: skip
+    """Keep a request with the reason; from the `most`th on only the alarm counts it. Return the raw item's id, if any.
 
     `also` acts in the same transaction.
     """
 
-    def act(tx: Tx) -> None:
+    def act(tx: Tx) -> int | None:
+        raw_id = None
         if most is None or raw.count_quarantined(tx, account.office_id) < most:
-            arrivals.quarantine(tx, account, request, reason, origin)
+            raw_id = arrivals.quarantine(tx, account, request, reason, origin)
         else:
             arrivals.alarm(tx, account, reason, request.received_at)
         if also is not None:
             also(tx)
+        return raw_id
 
-    await desk.store.write(act)
+    return await desk.store.write(act)
 
 
 async def waiting(desk: Desk, office_id: str) -> list[raw.RawItem]:
@@ -56,19 +58,16 @@ async def replay(desk: Desk, raw_id: int, by: model.Person | None = None) -> boo
             raise errors.NotFound("no such item")
     account = desk.account(item.request.account)
     events = await _read_again(
-        desk, account, item.request, is_vouched=by is not None or not (item.reason or "").startswith("signature")
+        desk, account, item, is_vouched=by is not None or not (item.reason or "").startswith("signature")
     )
     if events is None:
         return False
     now = desk.clock.now()
     origin = arrivals.Origin(item.id, item.request)
+    as_received = [_as_received(event, item.request.received_at) for event in events]
 
     def act(tx: Tx) -> None:
-        for event in events:
-            if isinstance(event, model.InboundMessage):
-                received_at = item.request.received_at
-                event = replace(event, sent_at=min(event.sent_at or received_at, received_at))  # noqa: PLW2901
-            arrivals.take(tx, desk, account, event, origin, now)
+        arrivals.take(tx, desk, account, as_received, origin, now)
         raw.settle(tx, item, "processed", None, SYSTEM if by is None else actor(by), now)
         _clear_if_last(tx, item, SYSTEM, now)
 
@@ -76,14 +75,22 @@ async def replay(desk: Desk, raw_id: int, by: model.Person | None = None) -> boo
     return True
 
 
+def _as_received(event: model.InboundEvent, received_at: datetime) -> model.InboundEvent:
+    if not isinstance(event, model.InboundMessage):
+        return event
+    return replace(event, sent_at=min(event.sent_at or received_at, received_at))
+
+
 async def _read_again(
-    desk: Desk, account: model.Account, request: ports.RawRequest, *, is_vouched: bool
+    desk: Desk, account: model.Account, item: raw.RawItem, *, is_vouched: bool
 ) -> Sequence[model.InboundEvent] | None:
-    """Return what a request holds, None where it still cannot be trusted or read in full."""
-    connector = desk.connectors[account.name]
-    if not hasattr(connector, "parse"):
+    """Return what a raw item holds, None where it still cannot be trusted or read in full."""
+    connector, request = desk.connectors[account.name], item.request
+    if item.origin != listed.ORIGIN and not hasattr(connector, "parse"):
         raise errors.NotFound("this account has nothing to read again")
     try:
+        if item.origin == listed.ORIGIN:
+            return [listed.read(request)]
         if not is_vouched and hasattr(connector, "verify"):
             cast("ports.WebhookConnector", connector).verify(request)
         events = await arrivals.read(desk, cast("ports.Reader", connector), request)

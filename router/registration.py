@@ -8,12 +8,14 @@ from core import text as plain
 from router import acknowledge, escalation, texts
 from router.desk import SYSTEM, Desk
 from router.offices import Office
-from storage import alarms, audit, complaints, contacts, deadlines, incidents, messages, outbox, revisions
+from storage import alarms, audit, citizens, complaints, contacts, deadlines, incidents, messages, outbox, revisions
 from storage.transaction import Tx
 
 RAID_FROM = 4  # the same public text from so many is one incident
 RAID_WITHIN = timedelta(hours=24)
 _PREVIEW = 160
+# Details that are the provider's names for messages: 16 digits in them are no citizen's, and masked they name nothing.
+_IDS = frozenset({"message_id", "references", "comment_id", "post_id", "parent_id", "media_id", "story_id", "link"})
 
 
 def take(
@@ -21,9 +23,14 @@ def take(
     by: str = SYSTEM,
 ) -> None:  # fmt: skip
     """Store one message, once. The unique index decides; this look only spares what comes twice."""
-    if any(messages.is_known(tx, name, inbound.provider_id) for name in desk.siblings(account)):
+    siblings = desk.siblings(account)
+    if len(siblings) > 1:
+        messages.take_alone(tx, inbound.provider_id)
+    if any(messages.is_known(tx, name, inbound.provider_id) for name in siblings):
         return
     contact = contacts.seen(tx, account.office_id, account.name, inbound, min(inbound.sent_at or now, now))
+    if account.capabilities.presence and inbound.reply_address is not None and not contact.is_new:
+        contacts.set_reply_address(tx, contact.id, inbound.reply_address)  # what he left last counts
     latest = None if contact.is_new else lock_latest(tx, contact)
     wants_out = inbound.consent is model.Consent.OUT
     if contact.is_latest and wants_out != (contact.opted_out_at is not None):
@@ -75,7 +82,7 @@ class _Arrival:
     def meant(self) -> complaints.Locked | None:
         """Return the complaint that the message itself names, if its author takes part in that."""
         complaint = self._named()
-        if complaint is None or not self._takes_part(complaint):
+        if complaint is None or self.inbound.is_doubtful or not self._takes_part(complaint):
             return None
         return complaints.lock(self.tx, complaint.id)
 
@@ -97,12 +104,23 @@ class _Arrival:
     def _takes_part(self, complaint: model.Complaint) -> bool:
         if self.account.capabilities.is_recorded:
             return True  # an official wrote it down, and says where it belongs
-        if messages.takes_part(self.tx, complaint, self.contact.id):
+        if self._is_the_citizen(complaint):
+            return True
+        # Who was taken out of this citizen's contacts may have written to the complaint while he was one of them.
+        return messages.takes_part(self.tx, complaint, self.contact.id) and not citizens.are_apart(
+            self.tx, complaint.contact_id, self.contact.id
+        )
+
+    def _is_the_citizen(self, complaint: model.Complaint) -> bool:
+        """Whether the author is he whose complaint it is, and not one of many who wrote the same in public."""
+        if self.contact.id == complaint.contact_id:
             return True
         citizen_id = self.contact.citizen_id
         return citizen_id is not None and contacts.get(self.tx, complaint.contact_id).contact.citizen_id == citizen_id
 
     def joins(self, latest: model.Complaint) -> bool:
+        if self.inbound.is_doubtful:
+            return False
         if latest.state.is_open or latest.closed_at is None or self.inbound.is_automatic:
             return True  # what a machine writes after the end is kept there, and opens nothing
         return self.now < latest.closed_at + self.office.reopen_within
@@ -146,8 +164,8 @@ class _Arrival:
         tx, now, inbound, complaint = self.tx, self.now, self.inbound, locked.complaint
         message_id = self._add_message(complaint)
         columns: dict[str, object] = {"last_message_at": now, "preview": _preview(inbound)}
-        answerable = self.account.capabilities.answerable
-        if answerable and self.contact.is_latest and complaint.reply_contact_id != self.contact.id:
+        is_way = self.account.capabilities.answerable and self._is_the_citizen(complaint)
+        if is_way and self.contact.is_latest and complaint.reply_contact_id != self.contact.id:
             columns |= {"reply_account": self.account.name, "reply_contact_id": self.contact.id}
         was_closed = not complaint.state.is_open
         if (
@@ -210,7 +228,9 @@ class _Arrival:
 
     def _add_message(self, complaint: model.Complaint) -> ids.MessageId:
         tx, inbound, account = self.tx, self.inbound, self.account
-        details = {name: privacy.seal_points(value)[0] for name, value in inbound.details.items()}
+        details = {
+            name: value if name in _IDS else privacy.seal_points(value)[0] for name, value in inbound.details.items()
+        }
         if inbound.number is not None and inbound.number != complaint.number:
             details["names"] = str(inbound.number)  # for the admin: a complaint in which its author takes no part
         withdrawn_at = None
@@ -275,6 +295,7 @@ class _Arrival:
         locked = complaints.lock(tx, incident.complaint_id)
         facts = {"message": self._add_message(locked.complaint), "raw": self.raw_id, "seen": incident.seen}
         complaints.change(tx, locked, self.now, SYSTEM, "joined_by_raid", facts, last_message_at=self.now)
+        self._guard_the_public(locked.complaint)
         alarms.raise_(
             tx, locked.complaint.office_id, model.AlarmKind.RAID, f"raid:{locked.complaint.id}", self.now,
             complaint_id=locked.complaint.id, account=self.account.name, note=str(incident.seen),

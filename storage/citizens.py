@@ -60,10 +60,12 @@ _KEEP_APART = {
 _FORGET_APART = sa.delete(_a).where(
     _a.c.first_id == sa.bindparam("first_is"), _a.c.second_id == sa.bindparam("second_is")
 )
-_ANSWERED_AT = sa.select(_c.c.id).where(
-    _c.c.reply_contact_id == sa.bindparam("contact_id"),
-    _c.c.contact_id.in_(sa.select(_t.c.id).where(_t.c.citizen_id == sa.bindparam("citizen_id"))),
-    _c.c.contact_id != sa.bindparam("contact_id"),
+_others = sa.select(_t.c.id).where(_t.c.citizen_id == sa.bindparam("citizen_id"), _t.c.id != sa.bindparam("contact_id"))
+_ANSWERED_ACROSS = sa.select(_c.c.id).where(
+    sa.or_(
+        sa.and_(_c.c.reply_contact_id == sa.bindparam("contact_id"), _c.c.contact_id.in_(_others)),
+        sa.and_(_c.c.contact_id == sa.bindparam("contact_id"), _c.c.reply_contact_id.in_(_others)),
+    )
 )
 
 
@@ -103,10 +105,10 @@ def link(tx: Tx, first: model.Contact, second: model.Contact) -> ids.CitizenId:
 
 
 def unlink(tx: Tx, contact: model.Contact) -> Iterable[ids.ComplaintId]:
-    """Make a contact nobody's but its own again; return the others' complaints that were answered to it."""
+    """Make a contact nobody's but its own again; return the complaints of either side that the other was answered."""
     answered = [
         ids.ComplaintId(row.id)
-        for row in tx.all(_ANSWERED_AT, contact_id=contact.id, citizen_id=contact.citizen_id or 0)
+        for row in tx.all(_ANSWERED_ACROSS, contact_id=contact.id, citizen_id=contact.citizen_id or 0)
     ]
     contacts.set_citizen(tx, contact.id, None)
     return answered
@@ -118,9 +120,14 @@ def keep_apart(tx: Tx, office_id: str, first: ids.ContactId, second: ids.Contact
     tx.run(_KEEP_APART[tx.dialect_name], office_id=office_id, first_id=low, second_id=high)
 
 
+def are_apart(tx: Tx, first: ids.ContactId, second: ids.ContactId) -> bool:
+    """Whether a person has said that these two contacts are two persons."""
+    low, high = sorted((first, second))
+    return tx.one(_ARE_APART, first_id=low, second_id=high) is not None
+
+
 def _is_open(tx: Tx, contact: model.Contact, other_id: ids.ContactId) -> bool:
-    low, high = sorted((contact.id, other_id))
-    if tx.one(_ARE_APART, first_id=low, second_id=high) is not None:
+    if are_apart(tx, contact.id, other_id):
         return False
     other = contacts.get(tx, other_id).contact
     return other.citizen_id is None or other.citizen_id != contact.citizen_id

@@ -5,7 +5,7 @@ from datetime import datetime
 
 import sqlalchemy as sa
 
-from core import ids, model
+from core import errors, ids, model, privacy
 from storage import tables
 from storage.transaction import Tx, changes
 
@@ -51,16 +51,17 @@ def seen(tx: Tx, office_id: str, account: str, inbound: model.InboundMessage, at
     """
     hmac = _address_key(tx, account, inbound.address)
     identity = None if inbound.identity is None else identity_key(tx, inbound.identity)
-    row = tx.one(_SEEN, account_is=account, hmac_is=hmac, at=at, name_is=inbound.name, identity_is=identity)
+    name = inbound.name and privacy.seal_points(inbound.name)[0]  # some write their NIK beside it
+    row = tx.one(_SEEN, account_is=account, hmac_is=hmac, at=at, name_is=name, identity_is=identity)
     if row is not None:
         # One whom we know only from writing to him has written nothing before.
         is_latest = row.last_inbound_at is None or row.last_inbound_at <= at
         return Seen(ids.ContactId(row.id), row.name, row.opted_out_at, False, is_latest, row.citizen_id)
     contact_id = _add(
-        tx, office_id, account, inbound.address, hmac, at, name=inbound.name, identity=identity,
+        tx, office_id, account, inbound.address, hmac, at, name=name, identity=identity,
         reply_address=inbound.reply_address, citizen_id=None, last_inbound_at=at,
     )  # fmt: skip
-    return Seen(contact_id, inbound.name, None, True)
+    return Seen(contact_id, name, None, True)
 
 
 def opened(
@@ -148,7 +149,10 @@ class Known:
 
 
 def get(tx: Tx, contact_id: ids.ContactId) -> Known:
+    """Return a contact; NotFound."""
     row = tx.one(_BY_ID, id=contact_id)
+    if row is None:
+        raise errors.NotFound("no such contact")
     reply = None
     if row.reply_address_sealed:
         reply = tx.vault.open(row.reply_address_sealed, _reply_place(contact_id)).decode()

@@ -9,6 +9,7 @@ import sqlalchemy as sa
 
 from core import errors, ids, model, privacy
 from storage import tables
+from storage.dialect import lock_until_commit
 from storage.statements import among
 from storage.transaction import Tx
 
@@ -16,6 +17,8 @@ _t = tables.message
 _o = tables.outbox
 _a = tables.attachment
 _n = tables.personal_number
+_REVISED = "~"  # between a message's id and what tells its changed form from it
+_ALONE = {name: lock_until_commit(name) for name in ("sqlite", "postgresql")}
 _IS_KNOWN = sa.select(_t.c.id).where(
     _t.c.account == sa.bindparam("account"), _t.c.provider_id == sa.bindparam("provider_id")
 )
@@ -30,7 +33,11 @@ _GET = sa.select(_t.c.id, _t.c.complaint_id, _t.c.text, _t.c.details, _t.c.conta
 )
 _TAKES_PART = (
     sa.select(_t.c.id)
-    .where(_t.c.complaint_id == sa.bindparam("complaint_id"), _t.c.contact_id == sa.bindparam("contact_id"))
+    .where(
+        _t.c.complaint_id == sa.bindparam("complaint_id"),
+        _t.c.contact_id == sa.bindparam("contact_id"),
+        among(_t.c.kind, "complaint"),
+    )
     .limit(1)
 )
 _LAST_INCOMING = (
@@ -89,6 +96,13 @@ _HOLDING = (
     .distinct()
     .limit(100)
 )
+
+
+def take_alone(tx: Tx, provider_id: str) -> None:
+    """Wait for whoever takes in the same message by another account, whose unique index does not refuse ours."""
+    statement = _ALONE[tx.dialect_name]
+    if statement is not None:
+        tx.one(statement, name=provider_id)
 
 
 def is_known(tx: Tx, account: str, provider_id: str) -> bool:
@@ -157,7 +171,8 @@ def add_file(
     file_id = tx.new_id()
     tx.add(
         _a, id=file_id, office_id=office_id, complaint_id=complaint_id, message_id=message_id, account=account,
-        name=file.name, media_type=file.media_type or "application/octet-stream",
+        # Scans are called by the NIK of whom they show.
+        name=file.name and privacy.seal_points(file.name)[0], media_type=file.media_type or "application/octet-stream",
         size=stored.size if stored else None, sha256=stored.sha256 if stored else None,
         state="stored" if stored and not stored.held else "pending", reason=None,
         url_sealed=None if isinstance(file, model.StoredFile) else tx.vault.seal(file.url.encode(), f"file/{file_id}"),
@@ -210,7 +225,7 @@ def is_text_of(stored: Stored, text: str) -> bool:
 
 
 def takes_part(tx: Tx, complaint: model.Complaint, contact_id: ids.ContactId) -> bool:
-    """Whether the contact has written to this complaint."""
+    """Whether the contact has written to this complaint. To have been written to is not enough."""
     if contact_id in (complaint.contact_id, complaint.reply_contact_id):
         return True
     return tx.one(_TAKES_PART, complaint_id=complaint.id, contact_id=contact_id) is not None
@@ -279,8 +294,18 @@ def get_file(tx: Tx, file_id: int) -> tuple[ids.ComplaintId, model.Attachment]:
     )
 
 
+def revised_id(provider_id: str, digest: str) -> str:
+    """Return the id under which a changed form of a message stands beside the first."""
+    return f"{provider_id}{_REVISED}{digest}"
+
+
 def _answered(row: Any) -> model.Answered:
-    return model.Answered(row.provider_id, row.details or {}, row.sent_at or row.created_at)
+    return model.Answered(_channels_id(row), row.details or {}, row.sent_at or row.created_at)
+
+
+def _channels_id(row: Any) -> Any:
+    """Return the channel's name for a message: of a changed form the message's own, for it knows no other."""
+    return row.provider_id.rpartition(_REVISED)[0] if "revises" in (row.details or {}) else row.provider_id
 
 
 def _message(row: Any, files: Iterable[model.Attachment]) -> model.Message:
@@ -291,6 +316,6 @@ def _message(row: Any, files: Iterable[model.Attachment]) -> model.Message:
         details=row.details or {}, delivery=row.delivery,
         delivery_error=row.refusal or row.error_code or row.delivery_error,
         outbox_id=ids.OutboxId(row.id) if is_sent else None, raw_id=row.raw_id, attachments=tuple(files),
-        contact_id=row.contact_id, provider_id=row.provider_id, quoted_from=row.quoted_from,
+        contact_id=row.contact_id, provider_id=_channels_id(row), quoted_from=row.quoted_from,
         withdrawn_at=row.withdrawn_at, private=bool(row.private),
     )  # fmt: skip

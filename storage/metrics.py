@@ -15,7 +15,7 @@ from storage.transaction import Tx
 MOST = 20_000  # rows looked at for any one count
 _NEWEST_RAW = 1_000
 
-_c, _o, _a, _r = tables.complaint, tables.outbox, tables.alarm, tables.raw_item
+_c, _o, _a, _r, _m = tables.complaint, tables.outbox, tables.alarm, tables.raw_item, tables.message
 
 _READABLE = sa.select(tables.node.c.id).limit(1)
 _work = (
@@ -55,7 +55,18 @@ _newest = (
     .limit(sa.literal_column(str(_NEWEST_RAW)))
     .subquery()
 )
-_INBOUND = sa.select(_newest.c.account, sa.func.max(_newest.c.received_at).label("at")).group_by(_newest.c.account)
+_written = (
+    sa.select(_m.c.account, _m.c.kind, _m.c.created_at)
+    .order_by(_m.c.id.desc())
+    .limit(sa.literal_column(str(_NEWEST_RAW)))
+    .subquery()
+)
+# A webhook may bring what was written to several accounts of its provider: their messages say to which.
+_reached = sa.union_all(
+    sa.select(_newest.c.account, _newest.c.received_at.label("at")),
+    sa.select(_written.c.account, _written.c.created_at.label("at")).where(among(_written.c.kind, "complaint")),
+).subquery()
+_INBOUND = sa.select(_reached.c.account, sa.func.max(_reached.c.at).label("at")).group_by(_reached.c.account)
 _SUSPENDED = sa.select(tables.health.c.account).where(tables.health.c.suspended_at.is_not(None))
 
 
@@ -64,7 +75,7 @@ class Snapshot:
     """Counts, each of at most MOST rows. Keys: office and queue; account and state; office and kind; office; account.
 
     `oldest_at`: when the oldest entry of an account that has not left yet was written. `last_inbound_at`: only of
-    accounts among the newest raw items.
+    accounts among the newest raw items and messages.
     """
 
     open: dict[tuple[str, str], int]
@@ -83,7 +94,7 @@ def look(tx: Tx) -> None:
 
 
 def last_inbound_at(tx: Tx) -> dict[str, datetime]:
-    """Return when something last reached each account, of the accounts among the newest raw items."""
+    """Return when something last reached each account, of those among the newest raw items and messages."""
     return {row.account: row.at for row in tx.all(_INBOUND)}
 
 

@@ -317,6 +317,13 @@ def take_early(tx: Tx, account: str, provider_id: str) -> list[model.DeliveryRec
     return [model.DeliveryReceipt(row.provider_id, row.state, row.error_code, refusal=row.refusal) for row in rows]
 
 
+def is_echoed(tx: Tx, account: str, provider_id: str) -> bool:
+    """Whether a provider has told that we sent this, though no entry has the id: it was not the first of its entry."""
+    return any(
+        row.state is model.DeliveryState.ACCEPTED for row in tx.all(_EARLY, account=account, provider_id=provider_id)
+    )
+
+
 def overtaken(tx: Tx, count: int) -> list[tuple[ids.OutboxId, str, str]]:
     """Return id, account and provider's id of entries whose send was recorded while a receipt was put by."""
     return [(ids.OutboxId(row.id), row.account, row.provider_id) for row in tx.all(_OVERTAKEN, count=count)]

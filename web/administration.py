@@ -9,7 +9,7 @@ from aiohttp import web
 
 from core import errors, ids, model
 from core import text as plain
-from router import complaints, holidays, metrics, people
+from router import complaints, holidays, people
 from router import quarantine as kept
 from router.desk import WORKERS
 from sla import calendar
@@ -65,20 +65,12 @@ async def dismiss(request: web.Request) -> web.Response:
     return auth.see_other("/inbox/karantina?hasil=dikesampingkan")
 
 
-@auth.changes(*WORKERS)
-async def quarantined_original(request: web.Request) -> web.Response:
-    item = await complaints.original(request.app[DESK], request[auth.PERSON], complaint.whole(request.match_info["id"]))
-    return await complaint.original_page(request, item, "/inbox/karantina")
-
-
 async def alarms(request: web.Request) -> web.Response:
     desk = request.app[DESK]
-    person = request[auth.PERSON]
     labels = {name: queues.label_and_mark(desk, name)[0] for name in desk.accounts}
-    accounts = [account for account in desk.accounts.values() if account.office_id == person.office_id]
     return pages.render(
-        request, "inbox/alarms.html", **await queues.frame(request), labels=labels, accounts=accounts,
-        last_inbound_at=await metrics.last_inbound_at(desk), settled_by_people=complaints.SETTLED_BY_PEOPLE,
+        request, "inbox/alarms.html", **await queues.frame(request), labels=labels,
+        settled_by_people=complaints.SETTLED_BY_PEOPLE,
     )  # fmt: skip
 
 
@@ -175,7 +167,6 @@ routes: list[web.AbstractRouteDef] = [
     web.get("/inbox/karantina", auth.reads(quarantine)),
     web.post(r"/inbox/karantina/{id:\d{1,19}}/baca-ulang", replay),
     web.post(r"/inbox/karantina/{id:\d{1,19}}/kesampingkan", dismiss),
-    web.post(r"/inbox/karantina/{id:\d{1,19}}/asli", quarantined_original),
     web.get("/inbox/alarm", auth.reads(alarms)),
     web.post(r"/inbox/alarm/{id:\d{1,19}}/selesai", settle_alarm),
     web.get("/inbox/libur", auth.reads(holiday_list)),

@@ -1,6 +1,7 @@
 """The web application: routes, and what is true of every request and answer."""
 
 import asyncio
+import functools
 import ipaddress
 import secrets
 from collections.abc import Awaitable, Callable, Sequence
@@ -62,6 +63,7 @@ def create(desk: Desk, settings: Settings, routes: Sequence[web.AbstractRouteDef
     app[SETTINGS] = settings
     app[CLOSING] = asyncio.Event()
     app.on_shutdown.append(_close)
+    app.on_response_prepare.append(functools.partial(_protect, settings))
     app.add_routes(routes)
     return app
 
@@ -83,19 +85,13 @@ async def _close(app: web.Application) -> None:
 
 @web.middleware
 async def _outermost(request: web.Request, handler: Handler) -> web.StreamResponse:
-    """Find out who asks; give every answer the headers that keep a browser from harm."""
+    """Find out who asks."""
     request[CLIENT] = client_address(request, request.app[SETTINGS].trusted_proxies)
-    try:
-        response = await handler(request)
-    except web.HTTPException as error:
-        _protect(error, request)
-        raise
-    if not response.prepared:
-        _protect(response, request)
-    return response
+    return await handler(request)
 
 
-def _protect(response: web.StreamResponse, request: web.Request) -> None:
+async def _protect(settings: Settings, request: web.Request, response: web.StreamResponse) -> None:
+    """Give every answer, errors and streams included, the headers that keep a browser from harm; name no software."""
     headers = response.headers
     headers.setdefault("Content-Security-Policy", CONTENT_SECURITY_POLICY)
     headers.setdefault("X-Content-Type-Options", "nosniff")
@@ -104,8 +100,9 @@ def _protect(response: web.StreamResponse, request: web.Request) -> None:
     headers.setdefault("Permissions-Policy", "camera=(), geolocation=(), microphone=()")
     if not request.path.startswith("/static/"):
         headers.setdefault("Cache-Control", "no-store")
-    if request.app[SETTINGS].is_https:
+    if settings.is_https:
         headers.setdefault("Strict-Transport-Security", "max-age=31536000")
+    headers.popall("Server", None)
 
 
 @web.middleware

@@ -152,7 +152,7 @@ class _Chat:
             told = json.loads(await body_of(request))
             shown = [int(each) for each in told["ids"][:_MOST_SHOWN]]
             state = model.DeliveryState(told["state"])
-        except (ValueError, TypeError, KeyError, RecursionError):
+        except (ValueError, TypeError, KeyError, OverflowError, RecursionError):
             raise web.HTTPBadRequest(text="Permintaan tidak dapat dibaca.") from None
         if state not in (model.DeliveryState.DELIVERED, model.DeliveryState.READ):
             raise web.HTTPBadRequest(text="Permintaan tidak dapat dibaca.")
@@ -175,11 +175,8 @@ class _Chat:
         """Return a file that the office sent, to be saved and never shown by itself."""
         fields = dict(parse_qsl((await body_of(request)).decode("utf-8", "replace")))
         place = self._place(request, self._asking, self._asking_here, fields.get("token"))
-        number = request.match_info["file"]
-        if not (number.isascii() and number.isdecimal() and len(number) < 20):
-            raise errors.NotFound("no such file")
-        desk = request.app[DESK]
-        attachment = await conversation.file(desk, place.account, place.address, int(number))
+        desk, file_id = request.app[DESK], chat_stream.number(request.match_info["file"])
+        attachment = await conversation.file(desk, place.account, place.address, file_id)
         content = await asyncio.to_thread(desk.files.get, attachment.sha256 or "")
         headers = {
             "Content-Disposition": f"attachment; filename*=UTF-8''{quote(attachment.name or 'lampiran')}",

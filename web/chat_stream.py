@@ -21,6 +21,7 @@ _PAUSE_SECONDS = 0.25  # what comes together is told together
 _WRITE_SECONDS = 30.0  # for a page that takes nothing any more
 _MAX_LIFE = timedelta(minutes=15)
 _MOST = 1000  # open pages of a process; what is more asks from time to time
+_MOST_EACH = 8  # of one conversation: nobody opens more, and who does must not take the others' places
 _HEADERS = {
     "Content-Type": "text/event-stream; charset=utf-8",
     "Cache-Control": "no-store, no-transform",
@@ -64,6 +65,10 @@ class Listeners:
                 if not self._waiting[key]:
                     del self._waiting[key]
 
+    def count_of(self, name: str) -> int:
+        """Return how many wait for news of one complaint or contact."""
+        return len(self._waiting.get(name, ()))
+
     def wake(self, name: str) -> None:
         for changed in self._waiting.get(name, ()):
             changed.set()
@@ -81,13 +86,13 @@ async def answer(
 
     That is after 15 minutes, when we close, and when the conversation goes on in another complaint.
 
-    404 before the first message, 503 when too many pages are open.
+    404 before the first message, 503 when too many pages are open, of all or of this conversation.
     """
-    if len(listeners) >= _MOST:
-        raise web.HTTPServiceUnavailable(headers={"Retry-After": "60"})
     conversation = await read(0)
     if conversation is None:
         raise errors.NotFound("no such conversation")
+    if len(listeners) >= _MOST or listeners.count_of(address) >= _MOST_EACH:
+        raise web.HTTPServiceUnavailable(headers={"Retry-After": "60"})
     response = web.StreamResponse(headers=_HEADERS)
     try:
         names = [address, *conversation.complaint_ids]
@@ -151,4 +156,5 @@ async def _write(response: web.StreamResponse, text: str) -> None:
 
 def number(value: str) -> int:
     """Return a message's id as a page sends it back, 0 for anything else."""
-    return int(value) if value.isascii() and value.isdecimal() and len(value) < 20 else 0
+    found = int(value) if value.isascii() and value.isdecimal() and len(value) < 20 else 0
+    return found if found < 1 << 63 else 0

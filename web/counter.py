@@ -174,7 +174,7 @@ class _Papers:
 
     async def receipt(self, request: web.Request) -> web.Response:
         """Give the receipt: it holds the PIN, which is for the citizen and for who hands it to him."""
-        paper = await counter.paper(request.app[DESK], request[auth.PERSON], _number(request))
+        paper = await counter.receipt(request.app[DESK], request[auth.PERSON], _number(request))
         drawing = self._printer.receipt(paper, _about(paper))
         return await _pdf(request, drawing, f"tanda-terima-{paper.complaint.number}")
 

@@ -4,7 +4,21 @@ from aiohttp import web
 
 from core import ids
 from router.complaints import View
-from web import administration, auth, complaint, live, pages, queues, texts
+from web import (
+    accounts,
+    administration,
+    auth,
+    citizen,
+    complaint,
+    files,
+    handover,
+    live,
+    originals,
+    pages,
+    queues,
+    texts,
+    writing,
+)
 
 
 @auth.reads
@@ -36,5 +50,11 @@ routes: list[web.AbstractRouteDef] = [
     web.get(auth.HOME, home),
     web.get(f"{auth.HOME}/cari", find),
     *administration.routes,
+    *accounts.routes,
     *complaint.routes,
+    *citizen.routes,
+    *writing.routes,
+    *handover.routes,
+    *files.routes,
+    *originals.routes,
 ]

@@ -14,7 +14,7 @@ from aiohttp import web
 
 from core import privacy
 from router import texts as citizen_texts
-from web import texts
+from web import channel_texts, texts
 
 _HERE = Path(__file__).parent
 _STATIC = _HERE / "static"
@@ -36,7 +36,7 @@ def _environment() -> jinja2.Environment:
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    environment.globals |= {"static": static_url, "texts": texts}
+    environment.globals |= {"static": static_url, "texts": texts, "channel_texts": channel_texts}
     environment.filters |= {
         "moment": _in_zone(citizen_texts.moment),
         "time_of_day": _in_zone(texts.time_of_day),
@@ -44,10 +44,17 @@ def _environment() -> jinja2.Environment:
         "brief_moment": _in_zone(texts.brief_moment),
         "masked_name": lambda name: privacy.mask_name(name) if name else texts.NO_NAME,
         "masked_address": privacy.mask_address,
+        "bare_address": lambda address: address.rpartition(":")[2],  # its scheme is what the channel's mark says
         "thousands": texts.thousands,
         "size": texts.size,
     }
     return environment
+
+
+def category(code: str | None) -> str:
+    """Return what citizens read of a category, or of what it is a part of; '' for none, the code for one unknown."""
+    known: list[tuple[str, str]] = _environment().get_template("public/categories.html").module.categories  # type: ignore[attr-defined]
+    return "" if code is None else dict(known).get(code.partition(".")[0], code.replace("_", " "))
 
 
 def _in_zone(phrase: Callable[[datetime, ZoneInfo], str]) -> Callable[[jinja2.runtime.Context, datetime], str]:

@@ -9,7 +9,7 @@ from urllib.parse import urlencode
 from aiohttp import web
 
 from core import errors, model
-from router import complaints
+from router import complaints, counter
 from router.complaints import View
 from router.desk import Desk
 from web import auth, texts
@@ -66,8 +66,10 @@ async def frame(request: web.Request, view: View | None = None) -> dict[str, Any
         "training": request.app[SETTINGS].training,
         "overview": overview,
         "queues": _queues(overview, view),
+        "writes_down": bool(counter.accounts(desk, office.id)),
         "outages": _outages(desk, overview),
         "alarm_groups": _alarm_groups(overview.alarms),
+        "troubled": _troubled(overview),
         "done": texts.DONE.get(request.query.get("hasil", ""), ""),
         "view": view,
         "page_kind": "other",
@@ -96,6 +98,13 @@ def _outages(desk: Desk, overview: complaints.Overview) -> list[Outage]:
         Outage(label_and_mark(desk, name)[0], name, *texts.ALARMS[kind], at)
         for name, (kind, at) in sorted(since.items(), key=lambda pair: pair[1][1])
     ]
+
+
+def _troubled(overview: complaints.Overview) -> int:
+    """Return how many accounts do not work, or will not for long."""
+    kinds = {*texts.OUTAGES, model.AlarmKind.ACCOUNT_WARNING}
+    of_alarms = {alarm.account for alarm in overview.alarms if alarm.kind in kinds and alarm.account}
+    return len(of_alarms | {health.account for health in overview.health.values() if health.suspended_at is not None})
 
 
 def _alarm_groups(alarms: Sequence[model.Alarm]) -> list[tuple[str, int]]:

@@ -146,6 +146,9 @@ KINDS: Mapping[model.MessageKind, str] = {
     model.MessageKind.ANSWER: "Jawaban",
     model.MessageKind.DELAY_NOTICE: "Pemberitahuan keterlambatan",
     model.MessageKind.CLOSING_NOTICE: "Pemberitahuan selesai",
+    model.MessageKind.PRIVACY_NOTICE: "Pemberitahuan perlindungan data",
+    model.MessageKind.MISSED_NOTICE: "Pemberitahuan bahwa ada jawaban",
+    model.MessageKind.HIDING: "Menyembunyikan pesan warga dari umum",
     model.MessageKind.NOTE: "Catatan internal",
 }
 CONTENTS: Mapping[model.Content, str] = {
@@ -268,10 +271,38 @@ ALARMS: Mapping[model.AlarmKind, tuple[str, str]] = {
     ),
     model.AlarmKind.DEADLINE_NEAR: ("Batas waktu sudah dekat", "Jawab pengaduan ini lebih dahulu."),
     model.AlarmKind.BREACHED: ("Batas waktu terlewat", "Pengawas perlu segera menjawab atau menugaskan."),
+    model.AlarmKind.VIRUS: (
+        "Lampiran berisi virus",
+        "Berkasnya tidak dapat dibuka. Sampaikan kepada pengirimnya dengan santun.",
+    ),
+    model.AlarmKind.SCANNER_UNAVAILABLE: (
+        "Pemindai virus tidak dapat dihubungi",
+        "Lampiran menunggu sampai pemindai pulih. Hubungi pengelola sistem.",
+    ),
     model.AlarmKind.MEDIA_FAILED: ("Lampiran gagal diambil", "Minta warga mengirim ulang lampiran."),
     model.AlarmKind.CALENDAR_ENDS: (
         "Cuti bersama tahun depan belum diisi",
         "Isi hari libur tahun depan menurut SKB terbaru.",
+    ),
+    model.AlarmKind.PUBLIC_NUMBER: (
+        "Nomor pribadi terbaca umum",
+        "Sembunyikan pesannya dari umum; warga diberi tahu dengan santun.",
+    ),
+    model.AlarmKind.RAID: (
+        "Serbuan pesan yang sama",
+        "Teks yang sama dari banyak akun dicatat pada satu pengaduan. Jawab satu kali secara terbuka.",
+    ),
+    model.AlarmKind.FLOOD: (
+        "Balas-membalas antarmesin dihentikan",
+        "Tanda terima otomatis kepada kontak ini berhenti. Periksa apakah pengirimnya orang.",
+    ),
+    model.AlarmKind.ANSWER_UNREAD: (
+        "Jawaban belum dibaca warga",
+        "Warga sudah pergi dan tidak meninggalkan alamat yang dapat dihubungi. Cari cara lain bila ada.",
+    ),
+    model.AlarmKind.ACCOUNT_WARNING: (
+        "Akun saluran perlu diurus",
+        "Masih berfungsi sekarang, tetapi tidak lama lagi. Hubungi pengelola sistem.",
     ),
 }
 # While one of these is open something does not come in or go out for everybody.
@@ -303,6 +334,10 @@ DONE: Mapping[str, str] = {
     "dijawab": "Jawaban masuk antrean kirim.",
     "dicatat": "Jawaban yang disampaikan sudah dicatat.",
     "catatan": "Catatan internal sudah disimpan.",
+    "disembunyikan": "Pesan akan disembunyikan dari umum, dan penulisnya diberi tahu dengan santun.",
+    "ditautkan": "Kontak sudah ditautkan sebagai warga yang sama.",
+    "dipisahkan": "Kontak itu tidak akan diusulkan lagi.",
+    "dilepas": "Tautan kontak sudah dilepas.",
     "dikirim-ulang": "Pesan masuk antrean kirim lagi.",
     "sampai": "Pesan ditandai sudah sampai.",
     "diketahui": "Kegagalan kirim sudah ditandai diketahui.",
@@ -321,6 +356,14 @@ STILL_UNREADABLE = (
 NOT_A_NUMBER = "Tulis nomor pengaduan, misalnya ADU-2026-000123."
 WRONG_DATE = "Tanggal tidak dapat dibaca."
 FORM_EXPIRED = "Formulir ini sudah kedaluwarsa. Muat ulang halaman, lalu coba lagi."
+FILE_MISTAKES: Mapping[str, str] = {
+    "too_many": "Paling banyak lima berkas. Mohon pilih kembali berkasnya.",
+    "file_too_large": "Ada berkas yang lebih besar dari 8 MB. Mohon pilih berkas yang lebih kecil.",
+    "files_too_large": "Seluruh berkas bersama-sama paling besar 25 MB. Mohon kurangi berkasnya.",
+    "file_empty": "Ada berkas yang kosong. Mohon pilih kembali berkasnya.",
+}
+UPLOAD_FAILED = "Kiriman terputus atau tidak terbaca. Mohon coba sekali lagi."
+HANDOVERS = ("loket", "pos", "telepon", "e-mail")  # ways by which answers are handed over, to choose from
 NOT_PRINTED = "Dokumen belum selesai dibuat. Mohon coba lagi sebentar lagi."
 TOO_MANY_SIGN_INS = "Terlalu banyak percobaan dari jaringan ini. Silakan coba lagi beberapa menit lagi."
 ROLE_FORBIDS = "Peran Bapak/Ibu hanya dapat melihat halaman ini, tidak mengubahnya."
@@ -342,10 +385,5 @@ def has_masked_number(text: str) -> bool:
 
 BLOCKED_CLOSED = "Pengaduan ini sudah ditutup. Buka kembali sebelum menjawab."
 BLOCKED_HELD = "Sedang ditangani {name}. Minta petugas tersebut menyerahkan, atau tulis catatan internal."
-WINDOW_OPEN = "jendela tutup {at} ({left})"
-WINDOW_CLOSED = "jendela balas sudah tutup; jawaban akan ditolak. Hubungi warga dengan cara lain, lalu catat."
-WINDOW_CLOSED_TEMPLATES = "jendela balas sudah tutup; jawaban dikirim dengan templat yang disetujui, tanpa ganti baris"
-WINDOW_UNKNOWN = "warga belum pernah menulis lewat saluran ini; jendela balas belum terbuka"
-OPTED_OUT = "warga meminta tidak dikirimi pesan; jawaban tidak akan terkirim. Sampaikan dengan cara lain, lalu catat."
 NO_REASON = "Pilih alasan menutup pengaduan."
 NO_DISMISSAL_REASON = "Sebutkan alasan mengesampingkan kiriman ini."

@@ -77,8 +77,12 @@ class Maildir:
         while True:
             waiting = await self._look()
             unreadable: set[Path] = set()
+            taken = 0
             for chunk in _chunks(waiting, self._settings.max_bytes):
-                unreadable |= await self._take_in(chunk, take, is_first=is_first)
+                taken += len(chunk)
+                # A first look that is broken off goes on as one: until its end nothing says that there was one.
+                new_cursor = None if is_first and taken < len(waiting) else _READ_BEFORE
+                unreadable |= await self._take_in(chunk, take, new_cursor, is_first=is_first)
             if unreadable - self._unreadable:
                 _log.warning("mails_unreadable", account=self._account, count=len(unreadable))
             self._unreadable = frozenset(unreadable)
@@ -113,7 +117,9 @@ class Maildir:
                     found.append(_Waiting(Path(entry.path), about.st_size, received_at))
         return sorted(found, key=lambda mail: (mail.received_at, mail.path.name))
 
-    async def _take_in(self, chunk: Sequence[_Waiting], take: ports.Take, *, is_first: bool) -> set[Path]:
+    async def _take_in(
+        self, chunk: Sequence[_Waiting], take: ports.Take, cursor: str | None, *, is_first: bool
+    ) -> set[Path]:
         """Have mails committed, then move them; return those that cannot be read."""
         mails: list[tuple[Path, ports.RawRequest]] = []
         unreadable = set()
@@ -130,7 +136,7 @@ class Maildir:
                 mails.append((mail.path, self._request(mail, body, is_first=is_first)))
         if mails:
             requests = [request for _, request in mails]
-            failed = await handover.hand_over(take, requests, lambda _: _READ_BEFORE)
+            failed = await handover.hand_over(take, requests, lambda _: cursor)
             taken = [path for place, (path, _) in enumerate(mails) if place not in failed]
             self._failures.update(path for place, (path, _) in enumerate(mails) if place in failed)
             await asyncio.to_thread(self._move, taken)

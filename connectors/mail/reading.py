@@ -119,6 +119,7 @@ def _message(
         details={key: value for key, value in details.items() if value},
         files=said.files,
         is_automatic=machine is not None,
+        is_doubtful=verdict is authentication.Verdict.FAIL,
         replies_to=answers,
         number=_number(recipients, subject, known.thread_key),
         reply_address=reply_to,

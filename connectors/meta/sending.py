@@ -36,13 +36,15 @@ async def send_message(
     if not contents:
         raise errors.PermanentSendError("there is nothing to send")
     sent = await _post(graph, {**envelope, "message": {**contents[0], **marked}})
+    further: list[str] = []
     for content in contents[1:]:
         try:
-            await _post(graph, {**envelope, "message": {**content, **marked}})
+            told = await _post(graph, {**envelope, "message": {**content, **marked}})
+            further += [told["message_id"]] if isinstance(told.get("message_id"), str) else []
         except errors.SendError as error:
             # The rest has arrived: another attempt would bring that twice.
             raise errors.UncertainSendError(f"sent in part, then: {error}", error.code) from error
-    return model.Sent(_text(sent, "message_id"))
+    return model.Sent(_text(sent, "message_id"), further=tuple(further))
 
 
 async def send_private_reply(
@@ -77,7 +79,7 @@ async def send_reply(graph: client.GraphTransport, message: model.OutboundMessag
 async def hide(graph: client.GraphTransport, message: model.OutboundMessage, *, flag: str) -> model.Sent:
     """Hide a comment from everybody but its author; `flag` is `is_hidden` on a page, `hide` on Instagram.
 
-    May be repeated: what is hidden stays so. The id that is returned names the act.
+    May be repeated: what is hidden stays so. The id that is returned names this act alone.
     """
     comment_id = _answered(message).provider_id
     try:
@@ -86,7 +88,7 @@ async def hide(graph: client.GraphTransport, message: model.OutboundMessage, *, 
         raise refusals.of_repeatable(error) from None
     if answer.get("success") is not True:
         raise errors.PermanentSendError("the comment was not hidden", refusal=model.Refusal.NOT_PERMITTED)
-    return model.Sent(f"hide:{comment_id}")
+    return model.Sent(f"hide:{message.outbox_id}")
 
 
 def _messaging_type(message: model.OutboundMessage, *, human_agent: bool) -> Mapping[str, str]:

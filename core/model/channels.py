@@ -51,8 +51,8 @@ class Capabilities:
     (None: no longer than anything); `templates` says that an approved template may be sent after it closed.
     `idempotent_send`: repeating an attempt with the same reference cannot deliver twice.
     `is_public`: everybody can read what is written there; `private_replies`: an answer may be sent to the author
-    alone, once for each message and in one piece of at most `max_private_text`; `hiding`: a message there can be hidden from the public; `withdrawals`: its author can
-    take it back.
+    alone, once for each message and in one piece of at most `max_private_text`; `hiding`: a message there can be
+    hidden from the public; `withdrawals`: its author can take it back.
     `answerable`: an answer can be sent by the channel at all. `is_recorded`: nothing arrives by itself, officials write
     down what reached them. `shared_ids`: one message keeps its provider id in every account of the channel it
     reaches. `automatic_per_day`: the most automatic messages to one contact within 24 hours, a guard against loops.

@@ -68,6 +68,7 @@ class InboundMessage:
     not text (latitude, label, button text ...) and what an answer needs (the subject of a mail).
     `text` is what the contact wrote now, `quoted` what follows it of earlier messages: kept, and folded on the pages.
     `is_automatic`: written by a machine; stored, never acknowledged.
+    `is_doubtful`: its provider says that somebody else may have written it; it joins nothing.
     `replies_to`: provider ids of the messages it answers, the nearest first. `number`: the complaint that it names,
     in its text or by the address it was sent to; it joins that complaint only if its author takes part in it.
     `identity`: the contact beyond this account, proven by the provider (a phone as +62..., an e-mail address); equal
@@ -86,6 +87,7 @@ class InboundMessage:
     files: tuple[RemoteFile | InlineFile | StoredFile, ...] = ()
     consent: Consent | None = None
     is_automatic: bool = False
+    is_doubtful: bool = False
     replies_to: tuple[str, ...] = ()
     number: Number | None = None
     reply_address: str | None = None

@@ -121,10 +121,14 @@ class OutboundMessage:
 
 @dataclass(frozen=True, slots=True)
 class Sent:
-    """What the provider accepted. `opened`: the contact's address elsewhere, where he can answer what was private."""
+    """What the provider accepted. `opened`: the contact's address elsewhere, where he can answer what was private.
+
+    `further`: the ids of what was sent besides, where one answer takes several messages.
+    """
 
     provider_id: str
     opened: tuple[Destination, str] | None = None
+    further: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

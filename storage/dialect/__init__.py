@@ -64,3 +64,10 @@ def open_database(url: str) -> Database:
 def insert_or_ignore(table: sa.Table, dialect_name: str) -> Any:
     """Return an INSERT that a uniqueness of the table turns into nothing."""
     return (postgresql.insert(table) if dialect_name == "postgresql" else sqlite.insert(table)).on_conflict_do_nothing()
+
+
+def lock_until_commit(dialect_name: str) -> Any:
+    """Return a statement after which only we act on the parameter `name`; None where there is but one writer."""
+    if dialect_name != "postgresql":
+        return None
+    return sa.select(sa.func.pg_advisory_xact_lock(sa.func.hashtextextended(sa.bindparam("name", type_=sa.Text), 0)))

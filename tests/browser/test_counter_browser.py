@@ -169,5 +169,6 @@ def test_the_pages_fit_and_can_be_read(open_counter: Callable[..., Page], size: 
             page.keyboard.press(act)
             expect(page.locator(".salah").first).to_be_visible()
         assert page.evaluate("document.documentElement.scrollWidth") <= size[0]
+        assert page.evaluate("document.documentElement.scrollHeight") <= size[1]  # the form scrolls, not the screen
         poor = [(words, ratio) for words, ratio in page.evaluate(CONTRASTS) if ratio < 4.5]
         assert not poor

@@ -125,6 +125,8 @@ async def test_no_allowed_host_leads_into_our_own_network(open_download, address
         ("::ffff:8.8.8.8", False),
         ("64:ff9b::7f00:1", True),  # NAT64 of 127.0.0.1
         ("64:ff9b::808:808", False),
+        ("64:ff9b:1::7f00:1", True),  # a network's own NAT64
+        ("::127.0.0.1", True),
         ("2002:a00:1::", True),  # 6to4 of 10.0.0.1
     ],
 )

@@ -200,6 +200,16 @@ async def test_what_lay_there_before_us_is_told_apart(folder):
     assert handover.BACKFILL not in again.requests[0].headers
 
 
+async def test_a_first_look_that_is_broken_off_goes_on_as_one(folder, monkeypatch):
+    monkeypatch.setattr(maildir, "_CHUNK", 1)
+    for n in (1, 2, 3):
+        folder.deliver(f"{n}.a.host", age=timedelta(days=3))
+    taken = Taken()
+    async with folder.listening(taken, cursor=None):
+        await until(lambda: len(folder.names("cur")) == 3)
+    assert taken.cursors == [None, None, "read"]
+
+
 async def test_a_folder_that_is_missing_is_told(folder):
     (folder.path / "cur").rmdir()
     async with folder.listening(Taken()) as task:

@@ -335,7 +335,7 @@ class TestComments:
         comment = people.put_comment(stand_in.accounts[account].posts[0].id, "5", "NIK saya ...")
         message = outgoing(kind=model.MessageKind.HIDING, text="", answers=model.Answered(comment.id))
         first = await sending.hide(api, message, flag=flag)
-        assert await sending.hide(api, message, flag=flag) == first == model.Sent(f"hide:{comment.id}")
+        assert await sending.hide(api, message, flag=flag) == first == model.Sent(f"hide:{message.outbox_id}")
         assert comment.is_hidden
 
     async def test_hiding_in_doubt_is_worth_another_attempt(self, stand_in, people, page, outgoing):

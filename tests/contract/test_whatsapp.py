@@ -106,7 +106,8 @@ def read(connector, sign, body, target="/hooks/wa"):
 def test_a_message_is_read_as_the_citizen_wrote_it(connector, sign, form, name, expected):
     body = form("whatsapp", name)
     sid = next(part.partition("=")[2] for part in body.decode().split("&") if part.startswith("MessageSid="))
-    common = {"provider_id": sid, "address": "whatsapp:+6281200001234", "identity": "+6281200001234", "name": "Siti Rahma"}
+    sender = {"address": "whatsapp:+6281200001234", "identity": "+6281200001234", "name": "Siti Rahma"}
+    common = {"provider_id": sid, **sender}
     assert read(connector, sign, body) == model.InboundMessage(**{**common, **expected})
 
 

@@ -498,6 +498,29 @@ async def test_there_is_no_stream_before_the_first_message_nor_when_too_many_are
     assert (refused.status, refused.headers["Retry-After"]) == (503, "60")
 
 
+async def test_one_conversation_does_not_take_the_streams_of_all(office, page, monkeypatch):
+    monkeypatch.setattr("web.chat_stream._MOST_EACH", 1)
+    await page.write()
+    other = await office.visit()
+    await other.write()
+    async with page.listen() as event:
+        await event()
+        assert (await page.ask("GET", "aliran")).status == 503
+        async with other.listen() as theirs:
+            assert (await theirs())[1]["messages"]
+
+
+async def test_numbers_beyond_all_bounds_are_no_failure_of_ours(page):
+    await page.write("Pesan pertama.")
+    for huge in ("9" * 19, "9" * 30):
+        assert await page.texts(huge) == ["Pesan pertama."]
+        async with page.listen(huge) as event:
+            assert [message["text"] for message in (await event())[1]["messages"]] == ["Pesan pertama."]
+    for ids in ("Infinity", "1e400", "NaN", '"' + "9" * 5000 + '"'):
+        refused = await page.ask("POST", "terbaca", data=f'{{"ids": [{ids}], "state": "read"}}')
+        assert refused.status == 400, ids
+
+
 async def test_open_streams_end_when_the_server_stops_and_leave_nothing_behind(office, page):
     await page.write()
     async with page.listen() as event:
@@ -553,7 +576,7 @@ async def test_a_file_of_the_office_is_saved_and_nobody_elses(office, page):
     other = await office.visit()
     await other.write()
     assert (await other.ask("POST", f"berkas/{sent['id']}")).status == 404
-    for wrong in (own["id"], "0", "x", "9" * 30):
+    for wrong in (own["id"], "0", "x", "9" * 19, "9" * 30):
         assert (await page.ask("POST", f"berkas/{wrong}")).status == 404
 
 

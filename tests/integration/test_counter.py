@@ -20,6 +20,7 @@ from core.ids import Number
 from reports import complaint_form, receipt
 from router import complaints, people
 from router.desk import Desk
+from storage import audit
 from storage import people as stored_people
 from web import counter, inbox, public
 
@@ -239,6 +240,8 @@ async def test_an_earlier_complaint_is_joined_by_its_number(at: Counter) -> None
     status, page, _ = await at.send("/inbox/catat/surat", **{**FULL, "about": number, "text": "Surat susulan."})
     assert status == 200
     assert "Ditambahkan pada pengaduan" in page
+    assert "PIN untuk pelapor" not in page  # who quotes a number need not be whose it is
+    assert "tanda-terima.pdf" not in page
     assert [m.account for m in (await at.details(number)).timeline] == ["loket", "surat"]
     status, page, _ = await at.send("/inbox/catat/surat", **{**FULL, "about": "ADU-2026-000099"})
     assert status == 422
@@ -282,6 +285,14 @@ async def test_an_auditor_prints_what_he_may_read_and_writes_nothing(at: Counter
     assert "Siti R****" in text
     assert "+6281200001234" not in text
     assert NIK not in text
+
+
+async def test_that_somebody_printed_a_pin_is_written_down(at: Counter) -> None:
+    number = await at.register()
+    assert (await at.get(f"/inbox/{number}/tanda-terima.pdf"))[0] == 200
+    line = (await at.desk.store.read(audit.of_chain, "kota-contoh", audit.OFFICE_CHAIN))[-1]
+    assert (line.action, line.actor) == ("receipt_printed", f"person:{at.people['admin'].id}")
+    assert line.facts["complaint"] == str((await at.details(number)).complaint.id)
 
 
 async def test_another_offices_counter_and_papers_do_not_exist_for_us(at: Counter) -> None:

@@ -1,12 +1,27 @@
 """What every channel brings besides messages: taken back, changed, answered past us, public, raided."""
 
+import asyncio
 import itertools
+import threading
 from dataclasses import replace
+from datetime import timedelta
 
 import pytest
 
 from core import errors, ids, model, ports
-from router import answers, arrivals, complaints, delivery, intake, quarantine
+from router import (
+    answers,
+    arrivals,
+    catchup,
+    complaints,
+    delivery,
+    elsewhere,
+    escalation,
+    housekeeping,
+    intake,
+    quarantine,
+    registration,
+)  # fmt: skip
 from storage import alarms, contacts, outbox, raw
 
 NIK = "3575990101900001"
@@ -345,6 +360,15 @@ async def test_nobody_joins_a_complaint_in_which_he_takes_no_part(office):
     assert (await incoming(office, 2))[0].details["names"] == str(number)
 
 
+async def test_what_somebody_else_may_have_written_joins_nothing(office):
+    await brings(office, said("<1@x>"), account="surat")
+    number = ids.Number("ADU", 2026, 1)
+    await brings(office, said("<2@x>", "Batalkan saja", number=number, is_doubtful=True), account="surat")
+    await brings(office, said("<3@x>", "Batalkan saja ya", is_doubtful=True), account="surat")
+    assert [m.provider_id for m in await incoming(office)] == ["<1@x>"]
+    assert (await incoming(office, 2))[0].details["names"] == str(number)
+
+
 async def test_two_machines_that_answer_each_other_stop(office):
     for n in range(12):
         await brings(office, said(f"<{n}@x>", f"Pesan {n}"), account="surat")
@@ -417,3 +441,181 @@ async def test_a_contact_opened_twice_is_one(office):
     found = await office.look(contacts.find, "pesan", "psid-7")
     known = await office.look(contacts.get, (await details(office)).complaint.contact_id)
     assert found.citizen_id == known.contact.citizen_id is not None
+
+
+async def test_one_mail_that_comes_to_two_mailboxes_at_once_is_one_message(office):
+    first_took, second_took = threading.Event(), threading.Event()
+
+    def take(tx, name, took, other):
+        raw_id = raw.add(tx, "contoh", "poll", ports.RawRequest(name, "", {}, b"x", office.clock.at))
+        registration.take(
+            tx, office.desk, office.desk.accounts[name], said("<surat-1@contoh.example>"), raw_id, office.clock.at
+        )
+        tx.flush()
+        took.set()
+        if other is not None:
+            other.wait(0.5)  # for one that does not wait for us
+
+    first = asyncio.create_task(office.desk.store.write(take, "surat", first_took, second_took))
+    await asyncio.to_thread(first_took.wait, 5)
+    await asyncio.gather(first, office.desk.store.write(take, "surat-2", second_took, None))
+    assert len(await office.rows("message", "kind='complaint'")) == 1
+
+
+async def test_a_changed_comment_is_answered_and_hidden_as_the_comment_it_is(office):
+    await brings(office, said("k1", thread="kiriman-1"), account="komentar")
+    await brings(office, model.Revision(said("k1", f"NIK {NIK}", thread="kiriman-1")), account="komentar")
+    shown = await details(office)
+    changed = (await incoming(office))[1]
+    await answers.hide(office.desk, office.admin, shown.complaint.id, changed.id)
+    await answers.answer(office.desk, office.admin, shown.complaint.id, answers.Reply("Baik."), "k")
+    await office.deliver()
+    assert {m.answers.provider_id for m in office.channels["komentar"].sent} == {"k1"}
+
+
+async def test_what_cannot_be_placed_is_kept_once_however_much_a_request_holds(office):
+    stray = [said(f"m{n}", destination=model.Destination("percakapan", "hal-9")) for n in range(5)]
+    await brings(office, *stray, said("x"))
+    assert len(await quarantine.waiting(office.desk, "contoh")) == 1
+    assert len(await incoming(office)) == 1
+
+
+async def test_an_id_of_16_digits_is_no_personal_number(office):
+    names = {"message_id": "<1234567890.123456@contoh.example>", "references": "<1234567890123456@contoh.example>"}
+    await brings(
+        office, said("<1234567890.123456@contoh.example>", details=names | {"subject": f"NIK {NIK}"}), account="surat"
+    )
+    shown = await details(office)
+    await answers.answer(office.desk, office.admin, shown.complaint.id, answers.Reply("Baik."), "k")
+    await office.deliver()
+    [answer] = [m for m in office.channels["surat"].sent if m.is_by_person]
+    assert {name: answer.answers.details[name] for name in names} == names
+    assert NIK not in answer.answers.details["subject"]
+
+
+async def test_a_machine_is_told_of_no_delay(office):
+    await brings(office, said("<1@x>", is_automatic=True), account="surat")
+    office.clock.forward(days=9)
+    await escalation.tick(office.desk)
+    await office.deliver()
+    assert office.channels["surat"].sent == []
+
+
+async def test_the_name_of_a_file_shows_no_personal_number(office):
+    file = model.InlineFile(b"%PDF-1.4 surat", "application/pdf", f"KTP_{NIK}.pdf")
+    await brings(office, said("m1", files=(file,), name=f"Siti {NIK}"))
+    [message] = await incoming(office)
+    assert NIK not in message.attachments[0].name
+    assert NIK not in (await details(office)).contact_name
+
+
+async def test_a_personal_number_in_a_raid_is_told_of_as_well(office):
+    raid = [said(f"k{n}", f"NIK {NIK}", address=f"akun-{n}", thread="kiriman-1") for n in range(4)]
+    await brings(office, *raid[:3], account="komentar")
+    for n in (1, 2, 3):
+        await answers.hide(
+            office.desk, office.admin, (await details(office, n)).complaint.id, (await incoming(office, n))[0].id
+        )
+    assert model.AlarmKind.PUBLIC_NUMBER not in await open_alarms(office)
+    await brings(office, raid[3], account="komentar")
+    assert model.AlarmKind.PUBLIC_NUMBER in await open_alarms(office)
+
+
+async def test_one_of_a_raid_does_not_turn_the_answers_to_himself(office):
+    raid = [said(f"k{n}", "Hapus!!", address=f"akun-{n}", thread="kiriman-1") for n in range(4)]
+    await brings(office, *raid, account="komentar")
+    await brings(
+        office, said("k9", "Dan lagi", address="akun-3", replies_to=("k3",), thread="kiriman-1"), account="komentar"
+    )
+    shown = await details(office)
+    assert shown.complaint.reply_contact_id == shown.complaint.contact_id
+
+
+async def test_the_second_message_of_an_answer_is_no_answer_of_a_colleague(office):
+    await brings(office, said("m1"))
+    await office.deliver()
+    # The echo of a file that went along: of our own app, with an id of its own.
+    await brings(office, model.DeliveryReceipt("berkas-2", model.DeliveryState.ACCEPTED))
+    await brings(office, model.ColleagueAnswer("berkas-2", "siti", ""))
+    assert (await details(office)).complaint.state is model.ComplaintState.NEW
+
+
+async def test_one_item_that_cannot_be_stored_does_not_cost_the_others(office, monkeypatch):
+    take = registration.take
+
+    def fails(tx, desk, account, inbound, *args, **more):
+        if inbound.provider_id == "m2":
+            raise ValueError("no")
+        take(tx, desk, account, inbound, *args, **more)
+
+    monkeypatch.setattr(registration, "take", fails)
+    await brings(office, said("m1"), said("m2", "Dua"), said("m3", "Tiga"))
+    assert {m.provider_id for m in await incoming(office)} == {"m1", "m3"}
+    [item] = await quarantine.waiting(office.desk, "contoh")
+    monkeypatch.undo()
+    office.clock.forward(seconds=1)
+    assert await quarantine.replay(office.desk, item.id)
+    assert sorted(m.provider_id for m in await incoming(office)) == ["m1", "m2", "m3"]
+
+
+async def test_what_was_caught_up_and_could_not_be_stored_can_be_replayed(office, monkeypatch):
+    class Lists(Channel):
+        async def catch_up(self, _):
+            yield said("m1", "Satu", sent_at=office.clock.at)
+
+    made = Lists("percakapan", PRIVATE, "hal-1")
+    office.desk = replace(office.desk, connectors={**office.desk.connectors, "pesan": made})
+
+    def fails(*args, **more):
+        raise ValueError("no")
+
+    def parse(request):
+        raise errors.PayloadError("not a batch")
+
+    made.parse = parse
+    with monkeypatch.context() as patched:
+        patched.setattr(registration, "take", fails)
+        await catchup.account(office.desk, "pesan")
+    [item] = await quarantine.waiting(office.desk, "contoh")
+    assert await quarantine.replay(office.desk, item.id)
+    assert [m.text for m in await incoming(office)] == ["Satu"]
+
+
+async def test_an_echo_that_comes_while_our_send_is_written_down_is_ours(office):
+    await brings(office, said("m1"))
+    [entry] = await office.desk.store.write(outbox.claim, office.clock.at, office.clock.at + delivery.LEASE, 10)
+    recorded, is_looked_for = threading.Event(), threading.Event()
+
+    def record(tx):
+        outbox.settle(tx, outbox.get(tx, entry.id), model.DeliveryState.ACCEPTED, office.clock.at, provider_id="gema")
+        recorded.set()
+        is_looked_for.wait(0.5)
+
+    def echoed(tx):
+        echo = model.ColleagueAnswer("gema", "siti", entry.text)
+        return elsewhere.by_colleague(tx, office.desk, office.desk.accounts["pesan"], echo, office.clock.at)
+
+    writing = asyncio.create_task(office.desk.store.write(record))
+    await asyncio.to_thread(recorded.wait, 5)
+    assert not await office.desk.store.write(echoed)
+    is_looked_for.set()
+    await writing
+    assert (await details(office)).complaint.state is model.ComplaintState.NEW
+
+
+async def test_what_is_taken_back_and_what_was_a_raid_are_forgotten_in_time(office):
+    await brings(office, model.Withdrawal("m1"), said("k1", thread="kiriman-1", destination=TO_COMMENTS))
+    for days, left in ((1, 1), (40, 0)):
+        office.clock.forward(days=days)
+        await housekeeping.tick(office.desk, timedelta(days=30))
+        assert len(await office.rows("withdrawal")) == left
+    assert await office.rows("incident") == []
+
+
+async def test_all_that_one_answer_takes_is_ours_when_the_provider_lists_it(office):
+    await brings(office, said("m1"))
+    sent = model.Sent("teks", further=("berkas",))
+    [entry] = await office.desk.store.write(outbox.claim, office.clock.at, office.clock.at + delivery.LEASE, 10)
+    await office.desk.store.write(delivery._record, office.desk, entry, sent, office.clock.at)
+    await brings(office, *(model.ColleagueAnswer(each, "siti", "") for each in ("teks", "berkas")))
+    assert [m.kind for m in await timeline(office)] == [model.MessageKind.COMPLAINT, model.MessageKind.ACKNOWLEDGEMENT]

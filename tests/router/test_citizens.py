@@ -123,3 +123,28 @@ async def test_every_decision_stands_in_the_audit(world):
     await citizens.unlink(world.desk, world.admin, first.complaint.id, second.complaint.contact_id)
     actions = [entry.action for entry in (await details(world)).history]
     assert actions[-2:] == ["contacts_linked", "contacts_unlinked"]
+
+
+async def test_who_was_unlinked_joins_no_more_what_he_once_wrote_to(world):
+    first, second = await link(world)
+    number, known, later = first.complaint.number, "SM" + "9" * 32, ("SM" + "8" * 32, "SM" + "7" * 32)
+    await world.arrives("Lewat sini saja", account="sms", number=number, provider_id=known)
+    world.clock.forward(minutes=1)
+    assert (await details(world)).complaint.reply_account == "sms"
+    await citizens.unlink(world.desk, world.admin, first.complaint.id, second.complaint.contact_id)
+    world.clock.forward(minutes=1)
+    await world.arrives("Saya orang lain", account="sms", number=number, provider_id=later[0])
+    await world.arrives("Sungguh", account="sms", replies_to=(known,), provider_id=later[1])
+    shown = await details(world)
+    assert shown.complaint.reply_account == "wa"
+    assert not set(later) & {m.provider_id for m in shown.timeline}
+
+
+async def test_unlinking_leads_answers_back_also_of_the_one_who_is_taken_out(world):
+    first, second = await both(world)
+    await citizens.link(world.desk, world.admin, second.complaint.id, first.complaint.contact_id)
+    world.clock.forward(minutes=1)
+    await world.arrives("Lewat sini", provider_id="SM" + "9" * 32)  # by WhatsApp, into what began by SMS
+    assert (await details(world, 2)).complaint.reply_account == "wa"
+    await citizens.unlink(world.desk, world.admin, first.complaint.id, second.complaint.contact_id)
+    assert (await details(world, 2)).complaint.reply_account == "sms"

@@ -6,8 +6,8 @@ import uuid
 import pytest
 
 from connectors import registry
-from core import model, ports
-from router import answers, conversation, intake
+from core import ids, model, ports
+from router import answers, complaints, conversation, intake
 from tests.router.conftest import PUBLIC_URL
 
 SESSION = str(uuid.UUID(int=7))
@@ -105,3 +105,24 @@ async def test_who_left_nothing_is_for_a_person_until_he_reads(world, citizen):
     assert len(await world.rows("alarm", open_)) == 1
     await citizen.see(model.DeliveryState.READ)
     assert await world.rows("alarm", open_) == []
+
+
+async def test_who_is_at_a_number_left_in_a_conversation_takes_no_part_in_it(world, citizen):
+    await citizen.write("Satu", contact="0812 0000 1234")
+    await citizen.answered("Sudah jadi.")
+    world.clock.forward(minutes=6)
+    await conversation.remind(citizen.desk)
+    await world.deliver()
+    (notice,) = [row for row in await world.rows("outbox") if row.kind == "missed_notice"]
+    world.clock.forward(minutes=1)
+    await world.arrives("Salah nomor", "sms", "+6281200001234", replies_to=(notice.provider_id,))
+    await world.arrives("Salah nomor, sungguh", "sms", "+6281200001234", number=ids.Number("ADU", 2026, 1))
+    first = await complaints.details(world.desk, world.admin, ids.Number("ADU", 2026, 1))
+    assert [m.text for m in first.timeline if m.kind is model.MessageKind.COMPLAINT] == ["Satu"]
+    assert first.complaint.reply_account == "obrolan"
+
+
+async def test_a_number_left_later_is_kept(world, citizen):
+    await citizen.write("Satu")
+    await citizen.write("Dua", contact="0812 0000 1234")
+    assert (await citizen.read()).has_reply_address

@@ -337,7 +337,7 @@ class Batch:
         return self._events
 
 
-async def test_every_message_of_a_webhook_is_taken_in_and_one_that_cannot_be_stored_quarantines_it_whole(world):
+async def test_every_message_of_a_webhook_is_taken_in_and_one_that_cannot_be_stored_costs_no_other(world):
     events = [model.InboundMessage(f"SM{n}", f"whatsapp:+62812000000{n:02}", f"pesan {n}") for n in range(5)]
     events += [model.DeliveryReceipt("PV9", model.DeliveryState.READ), events[0]]
     desk = replace(world.desk, connectors={**world.desk.connectors, "wa": Batch(world.desk.connectors["wa"], events)})
@@ -347,7 +347,7 @@ async def test_every_message_of_a_webhook_is_taken_in_and_one_that_cannot_be_sto
     poisoned = [model.InboundMessage("SM10", "whatsapp:+6281200000077", "a"), model.InboundMessage("SM11", "x", None)]
     desk = replace(desk, connectors={**desk.connectors, "wa": Batch(world.desk.connectors["wa"], poisoned)})
     await intake.receive(desk, ports.RawRequest("wa", "/hooks/wa", {}, b"odd", world.clock.at))
-    assert len(await world.rows("complaint")) == 5
+    assert len(await world.rows("complaint")) == 6
     [kept] = await world.look(raw.quarantined, "contoh")
     assert (kept.request.body, kept.reason) == (b"odd", "intake: TypeError")
     assert await alarm_kinds(world) == {model.AlarmKind.QUARANTINE}

@@ -78,6 +78,32 @@ class TestChannelNames:
         }
         assert not named
 
+    # The key of a channel that is a word of everyday as well, where it is the latter.
+    OTHER_MEANINGS = frozenset(
+        {"app/log.py: email", "app/log.py: phone", "core/model/channels.py: letter", "web/originals.py: letter"}
+    )
+
+    def test_the_key_of_a_channel_is_written_by_connectors_and_stand_ins_alone(self):
+        # Also of the channels of our own pages: what is done for one of them is done for what it can do.
+        named = {
+            f"{path.relative_to(ROOT).as_posix()}: {node.value}"
+            for path in files([*CHANNEL_FREE, "app", "bot"], ".py")
+            if path != ROOT / "app" / "simulation.py"
+            for node in ast.walk(ast.parse(path.read_text("utf-8")))
+            if isinstance(node, ast.Constant) and isinstance(node.value, str) and node.value in registry.CHANNELS
+        }
+        assert named == self.OTHER_MEANINGS
+
+    @pytest.mark.parametrize("package", CHANNEL_FREE)
+    def test_no_page_asks_for_the_key_of_a_channel(self, package):
+        quoted = re.compile(r"""['"]({})['"]""".format("|".join(registry.CHANNELS)))
+        asking = [
+            f"{path.relative_to(ROOT)}: {found[0]}"
+            for path in files([package], ".html", ".j2", ".txt", ".xml", ".js", ".toml")
+            for found in quoted.finditer(path.read_text("utf-8"))
+        ]
+        assert not asking
+
     def test_words_are_found_within_identifiers(self):
         assert words("sendSMS is_whatsapp_open TwilioRestException telegram2") >= {
             "sms",

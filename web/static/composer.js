@@ -32,14 +32,32 @@
     }
   };
 
+  // As core.text measures: UTF-16 code units, or bytes of UTF-8.
+  const measure = (text, unit) => (unit === "bytes" ? new TextEncoder().encode(text).length : text.length);
+
   const count = (textarea) => {
     const output = one(".hitung-huruf", textarea.form);
-    const limit = Number(textarea.dataset.batasHuruf);
-    if (!output || !limit) return;
-    const typed = textarea.value.length;
-    const parts = Math.ceil((typed + Number(textarea.dataset.bingkai)) / limit);
-    const letters = `${typed.toLocaleString("id-ID")} huruf`;
-    output.textContent = typed === 0 ? "" : parts > 1 ? `${letters} · dikirim dalam ${parts} bagian` : letters;
+    const { batasHuruf, satuan, bingkai, satu } = textarea.dataset;
+    if (!output || !batasHuruf) return;
+    const typed = measure(textarea.value, satuan);
+    const isOnePiece = satu !== undefined;
+    const over = typed + Number(bingkai) - Number(batasHuruf);
+    const parts = Math.ceil((typed + Number(bingkai)) / Number(batasHuruf));
+    const unit = satuan === "bytes" ? "bita" : "huruf";
+    const letters = `${typed.toLocaleString("id-ID")} ${unit}`;
+    const excess = `kelebihan ${over.toLocaleString("id-ID")} ${unit}: tidak akan terkirim`;
+    output.classList.toggle("lebih", isOnePiece && over > 0);
+    if (typed === 0) output.textContent = "";
+    else if (isOnePiece) output.textContent = over > 0 ? `${letters} · ${excess}` : letters;
+    else output.textContent = parts > 1 ? `${letters} · dikirim dalam ${parts} bagian` : letters;
+  };
+
+  // What the server asks about as well, before a text is sent that everybody will read.
+  const LONG_NUMBER = /\d(?:[ .\u00a0-]?\d){8,}|[\w.+%-]+@[\w-]+\.[a-z]/i;
+
+  const warn = (textarea) => {
+    const warning = one(".bernomor", textarea.form);
+    if (warning && textarea.dataset.umum !== undefined) warning.hidden = !LONG_NUMBER.test(textarea.value);
   };
 
   const prepare = () => {
@@ -50,6 +68,7 @@
       if (form.dataset.tulis === done) sessionStorage.removeItem(place(form));
       restore(form);
       count(form.elements.isi);
+      warn(form.elements.isi);
     }
     delete document.documentElement.dataset.hasil;
   };
@@ -58,7 +77,9 @@
     const form = event.target.form;
     if (!form?.dataset.tulis) return;
     remember(form);
-    if (event.target.name === "isi") count(event.target);
+    if (event.target.name !== "isi") return;
+    count(event.target);
+    warn(event.target);
   });
   document.addEventListener("submit", (event) => {
     const form = event.target;

@@ -13,7 +13,7 @@
   const one = (selector, within = document) => within.querySelector(selector);
   const all = (selector, within = document) => [...within.querySelectorAll(selector)];
   const isBusy = (element) =>
-    element.contains(document.activeElement) || one("details[open].menu, details[open].singkap", element) !== null;
+    element.contains(document.activeElement) || one("details[open].menu, details[open].singkap, details[open].jalur", element) !== null;
 
   // --- Remaining time, in the words of the server (web/texts.py) ---
 
@@ -79,7 +79,7 @@
   // What can be written changed under an open page: closed, opened again, taken by somebody. What is typed stays, and is
   // refused with the reason when it is sent; a composer that fills a phone's screen stays as well.
   const renew = (old, fresh) => {
-    const isTyped = all("textarea", old).some((textarea) => textarea.value);
+    const isTyped = all("textarea, input[type=file]", old).some((field) => field.value);
     if (old.dataset.versi === fresh.dataset.versi || isTyped || isBusy(old) || location.hash === "#tulis") return;
     old.replaceWith(ready(document.adoptNode(fresh)));
     one("#hasil")?.replaceChildren();
