@@ -15,6 +15,7 @@ CAPABILITIES = model.Capabilities(
     max_text=model.Limit(1600),
     text_form=model.TextForm.SHORT,
     receipts=True,
+    automatic_per_day=15,  # another machine may be listening: they answer each other for ever
 )
 
 

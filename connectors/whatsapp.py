@@ -23,6 +23,7 @@ CAPABILITIES = model.Capabilities(
     templates=True,
     receipts=True,
     read_receipts=True,
+    automatic_per_day=15,  # absence notes of business accounts answer every message
 )
 
 

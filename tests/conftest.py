@@ -4,7 +4,6 @@ import os
 import secrets
 import shutil
 import signal
-import socket
 import subprocess
 import tempfile
 from collections.abc import Iterator
@@ -14,6 +13,7 @@ import psycopg
 import pytest
 
 from tests.dovecot import Dovecot
+from tests.ports import free_port
 
 
 @pytest.hookimpl(wrapper=True)
@@ -52,9 +52,7 @@ class PostgreSQLServer:
                 f"HOME={self._place}",
             ]
             shutil.chown(self._place, "postgres", "postgres")
-        with socket.socket() as probe:
-            probe.bind(("127.0.0.1", 0))
-            self._port = probe.getsockname()[1]
+        self._port = free_port()
         self.url = f"postgresql://aduan@127.0.0.1:{self._port}"
         self._process: subprocess.Popen | None = None
         initdb = [

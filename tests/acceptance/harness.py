@@ -4,7 +4,6 @@ import asyncio
 import io
 import os
 import signal
-import socket
 import subprocess
 import sys
 from collections.abc import Callable, Mapping
@@ -195,9 +194,3 @@ def message(number: int | str = 1, body: str = "KTP saya belum jadi", **more: st
         "Body": body,
         "NumMedia": "0", "ProfileName": "Siti Rahma", **more,
     }  # fmt: skip
-
-
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])

@@ -153,11 +153,17 @@ class Inbox:
 
     async def answer(self, number: str, text: str) -> None:
         """Answer a complaint by the form on its page, as it stands there."""
+        await self._send(number, "//form[.//input[@name='jenis' and @value='jawab']]", isi=text)
+
+    async def close(self, number: str) -> None:
+        await self._send(number, "//form[contains(@action, '/tutup')]", alasan="resolved")
+
+    async def _send(self, number: str, which: str, **typed: str) -> None:
         page = lxml.html.document_fromstring(await self._read(f"/inbox/{number}"))
-        (form,) = page.xpath("//form[.//input[@name='jenis' and @value='jawab']]")
+        (form,) = page.xpath(which)
         sent = aiohttp.FormData(default_to_multipart=form.get("enctype") == "multipart/form-data")
-        for name, value in form.form_values():
-            sent.add_field(name, text if name == "isi" else value)
+        for name, value in {**dict(form.form_values()), **typed}.items():
+            sent.add_field(name, value)
         action = self._url + form.get("action")
         async with self._http.post(action, data=sent, cookies=self._cookies, allow_redirects=False) as answer:
             assert answer.status == 303, await answer.text()

@@ -25,6 +25,7 @@ from storage.files import FileStore
 from storage.store import Store
 from storage.vault import Vault
 from tests.integration.conftest import PUBLIC_URL, MovableClock, make_office
+from tests.ports import free_port
 from web import application, chat, pages, public
 
 pytestmark = pytest.mark.browser
@@ -88,11 +89,7 @@ class Site:
 
     async def serve_website(self):
         """Serve the office's website; return the port at which we shall be."""
-        ours = web.AppRunner(web.Application())
-        await ours.setup()
-        await web.TCPSite(ours, "127.0.0.1", 0).start()
-        port = ours.addresses[0][1]
-        await ours.cleanup()
+        port = free_port()
         self.url = f"http://127.0.0.1:{port}"
         page = sample.subapp(office="Dukcapil Kota Contoh", account="obrolan", service=self.url, prefix="")
         self.website = web.AppRunner(page)

@@ -1,7 +1,6 @@
 """The counter in a real Chromium: a pile of slips by the keyboard alone, and pages that fit and can be read."""
 
 import re
-import socket
 from collections.abc import Callable, Iterator
 from typing import Any
 
@@ -9,6 +8,7 @@ import pytest
 from playwright.sync_api import Browser, Page, expect
 
 from tests.browser import test_inbox_browser as inbox
+from tests.ports import free_port
 
 pytestmark = pytest.mark.browser
 
@@ -47,9 +47,7 @@ browser = inbox.browser
 @pytest.fixture(scope="module")
 def url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     place = tmp_path_factory.mktemp("service")
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
+    port = free_port()
     (place / "config.toml").write_text(CONFIG.format(port=port))
     with inbox._running(place, f"http://127.0.0.1:{port}") as running:
         yield running

@@ -1,7 +1,6 @@
 """Several channels on one complaint, in a real Chromium, against a running service whose providers are simulated."""
 
 import re
-import socket
 import urllib.parse
 from collections.abc import Callable, Iterator
 from typing import Any
@@ -10,6 +9,7 @@ import pytest
 from playwright.sync_api import Locator, Page, expect
 
 from tests.browser import test_inbox_browser as inbox
+from tests.ports import free_port
 
 pytestmark = pytest.mark.browser
 
@@ -48,9 +48,7 @@ class Service(inbox.Service):
 @pytest.fixture(scope="module")
 def service(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Service]:
     place = tmp_path_factory.mktemp("channels")
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
+    port = free_port()
     base = inbox.CONFIG.format(port=port).partition("[[account]]")[0]
     accounts = "".join(
         f'[[account]]\nname = "{name}"\nchannel = "{channel}"\noffice = "kota-contoh"\n'

@@ -22,6 +22,7 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from connectors.mail import oauth, smtp, smtp_errors
 from connectors.mail.smtp_errors import Reply, Stage
 from core import errors, model
+from tests.ports import free_port
 
 CITIZEN = "siti.rahma@surel.example"
 MAIL = smtp.Envelope("pengaduan@kota-contoh.example", CITIZEN, b"Subject: Uji\r\n\r\nIsi.\r\n.titik\r\n..dua\r\n")
@@ -416,14 +417,6 @@ class TestSilence:
         server.hangs_at = ""
         server.released.set()
         await asyncio.gather(*busy)
-
-
-def free_port() -> int:
-    import socket
-
-    with socket.socket() as it:
-        it.bind(("127.0.0.1", 0))
-        return it.getsockname()[1]
 
 
 class TestEncryption:

@@ -115,6 +115,7 @@ def test_what_the_channel_promises():
     assert not capabilities.read_receipts
     assert not capabilities.templates
     assert not capabilities.idempotent_send
+    assert capabilities.automatic_per_day == 15
 
 
 @pytest.mark.parametrize(

@@ -296,6 +296,7 @@ def test_what_the_channel_promises():
     assert capabilities.read_receipts
     assert capabilities.answerable
     assert not capabilities.idempotent_send
+    assert capabilities.automatic_per_day == 15
     assert not capabilities.is_public
 
 
