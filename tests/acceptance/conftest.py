@@ -8,7 +8,8 @@ import pytest
 
 from core import clock
 from simulator import twilio, twilio_api
-from tests.acceptance.harness import CONFIG, SENDER, SERVICE_SID, SID, TOKEN, Service, free_port
+from tests.acceptance.harness import CONFIG, SENDER, SERVICE_SID, SID, TOKEN, Service
+from tests.ports import free_port
 
 
 @pytest.fixture
