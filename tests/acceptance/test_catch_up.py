@@ -19,6 +19,7 @@ OUTAGE = timedelta(hours=1)
 PICTURE = ("image/png", b"\x89PNG\r\n\x1a\n" + b"picture")
 LISTED = ("wa", "sms", "pesan", "komentar", "foto", "komentar-foto")  # what is caught up on; mails simply wait
 ANSWERED_PAST_US = "5009"
+MEANWHILE = "pesan 5001: halo, apakah sudah dibaca?"
 
 Sent = twilio_records.Message | graph_records.Message | graph_records.Comment | mail_records.Mail
 
@@ -160,7 +161,7 @@ async def test_an_hours_outage_loses_repeats_and_reorders_nothing(world, citizen
     service.start("run")
     await service.ready()
     # While we still catch up, somebody goes on writing.
-    await citizens.write("pesan", "5001", "pesan 5001: halo, apakah sudah dibaca?")
+    await citizens.write("pesan", "5001", MEANWHILE)
     await service.until(lambda: len(service.rows("message", "kind = 'complaint'")) == len(citizens.written))
     await _compared(world, again)
     missing = {row.account: row.missing for row in service.rows("health") if row.account in LISTED}
@@ -212,6 +213,8 @@ def _check(world: providers.World, citizens: Citizens) -> None:
         apart = [abs(row.sent_at - each.at) for row, each in zip(shown, said, strict=True)]
         assert max(apart) < timedelta(seconds=1), account  # no provider tells it finer
         assert complaint.received_at == shown[0].sent_at, account
+        stored = [row.id for row in shown if row.text != MEANWHILE]
+        assert stored == sorted(stored), account
         (clock,) = clocks[complaint.id]
         assert clock.started_at == complaint.received_at, account
         assert clock.due_at == complaint.received_at + timedelta(days=2), account
